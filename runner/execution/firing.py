@@ -1,0 +1,30 @@
+"""What the three kinds of trigger become: one firing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.execution.lifecycle import Trigger
+from runner.spec.models import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class PushEvent:
+    """The envelope of an event that came in from outside; the payload travels in the firing."""
+
+    id: str | None = None
+    source: str | None = None
+    type: str | None = None
+    delivery: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A job is to run: why, for which slot (an instant in UTC), with which payload, and who asked."""
+
+    job: str
+    trigger: Trigger
+    payload: Payload | None = None
+    scheduled_for: datetime | None = None
+    event: PushEvent | None = None
+    actor: str | None = None
+    rerun_of: str | None = None

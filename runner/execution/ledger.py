@@ -1,0 +1,234 @@
+"""The fold over records: what every execution is now, and what to write down after a crash."""
+
+import contextlib
+from array import array
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+
+from runner.execution.lifecycle import (
+    ErrorType,
+    Failure,
+    IllegalTransitionError,
+    Reason,
+    Status,
+    check_transition,
+)
+from runner.execution.records import Record
+from runner.spec.models import Payload
+
+RECENT = 100
+"""How many ended executions of a job stay in memory, without payload and result; the log has all."""
+
+WINDOW = 10_000
+"""How many admissions of a job are remembered for its rate limit: the largest count that a limit may have."""
+
+_OF_ITS_LINE = frozenset(
+    {
+        "status",
+        "reason",
+        "at",
+        "not_before",
+        "finished_at",
+        "duration_ms",
+        "cancelled_by",
+        "error",
+        "definition",
+    }
+)
+"""What one line says of its own moment; every other value holds on for the lines after it."""
+
+_LASTING = tuple(f.name for f in fields(Record) if f.name not in _OF_ITS_LINE)
+
+
+def merge(before: Record | None, line: Record) -> Record:
+    """What is known of an execution after one more of its lines."""
+    if before is None:
+        return line
+    kept = {
+        name: value
+        for name in _LASTING
+        if getattr(line, name) is None and (value := getattr(before, name)) is not None
+    }
+    return replace(line, **kept) if kept else line
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution as its lines tell it: the merged values, and when the first line was written."""
+
+    record: Record
+    created_at: datetime
+
+    @property
+    def id(self) -> str:
+        """The ULID."""
+        return self.record.id
+
+    @property
+    def status(self) -> Status:
+        """The present status."""
+        return self.record.status
+
+
+@dataclass(slots=True)
+class JobHistory:
+    """What the ledger remembers of one job: its open executions, the recent ended ones, and a few sums."""
+
+    open: dict[str, Execution] = field(default_factory=dict)
+    recent: deque[Execution] = field(default_factory=lambda: deque(maxlen=RECENT))
+    counts: dict[Status, int] = field(default_factory=dict)
+    previous: Payload | None = None
+    last_success: datetime | None = None
+    admitted: "array[float]" = field(default_factory=lambda: array("d"))
+
+
+def remember_admission(admitted: "array[float]", at: datetime) -> None:
+    """Add an admission (Unix seconds) to a job's window, and let the oldest go now and then."""
+    admitted.append(at.timestamp())
+    if len(admitted) >= 2 * WINDOW:
+        del admitted[:WINDOW]
+
+
+class Ledger:
+    """Everything that the records say, folded in the order in which they were written."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Execution] = {}
+        self._jobs: dict[str, JobHistory] = {}
+        self._ended: dict[str, Execution] = {}
+
+    def apply(self, record: Record) -> Execution:
+        """Take in one record.
+
+        Raises:
+            IllegalTransitionError: when the execution can't become what the record says; nothing changed.
+        """
+        check_transition(record.id, self.status_of(record.id), record.status)
+        before = self._open.get(record.id)
+        created = before.created_at if before else record.at
+        execution = Execution(merge(before.record if before else None, record), created)
+        history = self._jobs.setdefault(record.job, JobHistory())
+        if before is None and record.status is Status.PENDING:
+            remember_admission(history.admitted, record.at)
+        if execution.status.terminal:
+            self._close(history, execution)
+        else:
+            self._open[record.id] = history.open[record.id] = execution
+        return execution
+
+    def _close(self, history: JobHistory, execution: Execution) -> None:
+        self._open.pop(execution.id, None)
+        history.open.pop(execution.id, None)
+        if len(history.recent) == RECENT:
+            self._ended.pop(history.recent[0].id, None)
+        slim = replace(execution, record=replace(execution.record, payload=None, result=None))
+        history.recent.append(slim)
+        self._ended[execution.id] = slim
+        history.counts[execution.status] = history.counts.get(execution.status, 0) + (execution.record.count or 1)
+        if execution.status is Status.COMPLETED:
+            history.previous = execution.record.result
+            history.last_success = execution.record.finished_at
+
+    def status_of(self, execution: str) -> Status | None:
+        """The present status, or None where the ledger knows no such execution (any more)."""
+        found = self.get(execution)
+        return found.status if found else None
+
+    def get(self, execution: str) -> Execution | None:
+        """The execution with this id, open or among the recent ones of its job."""
+        return self._open.get(execution) or self._ended.get(execution)
+
+    def history(self, job: str) -> JobHistory:
+        """What is remembered of a job; an empty history for an unknown one."""
+        return self._jobs.get(job) or JobHistory()
+
+    def open(self) -> Iterator[Execution]:
+        """All executions that have not ended, oldest first."""
+        return iter(sorted(self._open.values(), key=lambda execution: execution.id))
+
+    def jobs(self) -> Iterator[str]:
+        """The ids of all jobs that have records."""
+        return iter(self._jobs)
+
+    def forget(self, job: str) -> None:
+        """Drop a deleted job's history."""
+        history = self._jobs.pop(job, None)
+        if history is None:
+            return
+        for execution in (*history.open.values(), *history.recent):
+            self._open.pop(execution.id, None)
+            self._ended.pop(execution.id, None)
+
+
+def fold(records: Iterable[Record]) -> Ledger:
+    """The ledger of a whole log.
+
+    Lines that the table of transitions does not allow (a log edited by hand) are passed over.
+    """
+    ledger = Ledger()
+    for record in records:
+        with contextlib.suppress(IllegalTransitionError):
+            ledger.apply(record)
+    return ledger
+
+
+def newest(backwards: Iterable[Record]) -> Iterator[Execution]:
+    """Executions from the lines of a log read backwards, the newest first.
+
+    First lines stand in the order of creation, and everything else that is said of an execution stands after
+    its first line: so when that comes up, the execution is whole.
+    """
+    later: dict[str, Record] = {}
+    for record in backwards:
+        known = later.get(record.id)
+        merged = merge(record, known) if known else record
+        if is_first(record):
+            later.pop(record.id, None)
+            yield Execution(merged, record.at)
+        else:
+            later[record.id] = merged
+
+
+def is_first(record: Record) -> bool:
+    """Whether a line is the first of its execution."""
+    match record.status:
+        case Status.PENDING:
+            return record.reason is not Reason.RETRY
+        case Status.FILTERED | Status.RATE_LIMITED:
+            return True
+        case Status.CANCELLED:
+            return record.reason is Reason.MISSED
+        case _:
+            return False
+
+
+def settle_lost(execution: Execution, now: datetime, retry_at: datetime | None) -> Record:
+    """The line that settles an execution that ran when its runner died.
+
+    Args:
+        execution: a running execution whose processes are gone.
+        now: the instant of the new line.
+        retry_at: when another attempt may start, or None when no attempts remain.
+    """
+    last = execution.record
+    lost = Failure(ErrorType.RUNNER_LOST, "the runner died while this ran")
+    base = replace(last, at=now, error=lost, payload=None, payload_ref=None, payload_sha256=None, filter=None)
+    if retry_at is not None:
+        attempt = (last.attempt or 1) + 1
+        return replace(
+            base,
+            status=Status.PENDING,
+            reason=Reason.RETRY,
+            attempt=attempt,
+            not_before=retry_at,
+            started_at=None,
+        )
+    elapsed = now - (last.started_at or now)
+    return replace(
+        base,
+        status=Status.FAILED,
+        finished_at=now,
+        duration_ms=max(0, round(elapsed / timedelta(milliseconds=1))),
+    )

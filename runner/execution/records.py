@@ -1,0 +1,238 @@
+"""What is written down: one record a line, self-contained, to and from JSON.
+
+A line holds only what is there: an absent value is an absent key, never null. Times are RFC 3339 in UTC with
+milliseconds. Readers ignore keys that they don't know, so that newer writers don't break them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+
+from runner.execution.firing import PushEvent
+from runner.execution.lifecycle import ErrorType, Failure, Reason, Status, Trigger
+from runner.spec.models import Mode, Payload
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FilterNote:
+    """What the filter said: a verdict (`pass`, `reject`, `error`) and, for an error, what and where."""
+
+    verdict: str
+    message: str | None = None
+    path: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """Which text of a job ran: the file, the line of its document, and the content hash of the whole."""
+
+    path: str
+    line: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One transition of one execution: a line of `executions.jsonl`."""
+
+    id: str
+    job: str
+    name: str
+    agent: str
+    mode: Mode
+    trigger: Trigger
+    status: Status
+    at: datetime
+    reason: Reason | None = None
+    scheduled_for: datetime | None = None
+    lateness_ms: int | None = None
+    not_before: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_ms: int | None = None
+    attempt: int | None = None
+    actor: str | None = None
+    cancelled_by: str | None = None
+    rerun_of: str | None = None
+    event: PushEvent | None = None
+    payload: Payload | None = None
+    payload_ref: str | None = None
+    payload_sha256: str | None = None
+    filter: FilterNote | None = None
+    pid: int | None = None
+    pid_start: int | None = None
+    result: Payload | None = None
+    usage: Mapping[str, Any] | None = None
+    error: Failure | None = None
+    from_: datetime | None = None
+    until: datetime | None = None
+    count: int | None = None
+    definition: Definition | None = None
+
+
+def format_instant(instant: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: `2026-10-30T08:00:00.000Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+Instant = Annotated[AwareDatetime, PlainSerializer(format_instant, return_type=str, when_used="json")]
+"""A point in time at the door: any RFC 3339 text with an offset comes in, UTC with milliseconds goes out."""
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return format_instant(value)
+        case Payload():
+            return value.value
+        case PushEvent() | FilterNote() | Definition() | Failure():
+            pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+            return {name: inner for name, inner in pairs if inner is not None}
+        case _:
+            return value
+
+
+_KEYS = tuple((field.name, field.name.rstrip("_")) for field in fields(Record))
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """The record as JSON data, without the keys of absent values."""
+    data: dict[str, Any] = {"v": VERSION}
+    for name, key in _KEYS:
+        value = getattr(record, name)
+        if value is not None:
+            data[key] = _plain(value)
+    return data
+
+
+def to_line(record: Record) -> bytes:
+    """The record as one line of UTF-8 JSON, newline included."""
+    return orjson.dumps(to_dict(record), option=orjson.OPT_APPEND_NEWLINE)
+
+
+class ForeignLineError(ValueError):
+    """A line of a log that is no record: not JSON, or JSON of another shape."""
+
+
+class EventLine(BaseModel):
+    """The envelope of the event that an execution answers to."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str | None = Field(None, description="The event's own id, such as a CloudEvents id.")
+    source: str | None = Field(None, description="Where the event comes from.")
+    type: str | None = Field(None, description="What kind of event it is.")
+    delivery: str | None = Field(None, description="The id of the delivery that brought it.")
+
+
+class FilterLine(BaseModel):
+    """What the job's filter said about the payload."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    verdict: str = Field(description="`pass`, `reject` or `error`.")
+    message: str | None = Field(None, description="For an error: what went wrong.")
+    path: str | None = Field(None, description="For an error: the missing path, as written in the filter.")
+    span: tuple[int, int] | None = Field(None, description="For an error: start and end in the filter's text.")
+
+
+class DefinitionLine(BaseModel):
+    """Which text of the job was in force."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    path: str = Field(description="The file, relative to where the runner was started.")
+    line: int = Field(description="The line where the document starts, from 1.")
+    sha256: str = Field(description="Content hash of the definition, agent and defaults included.")
+
+
+class ErrorLine(BaseModel):
+    """Why an attempt failed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: ErrorType = Field(description="One of a closed set.")
+    message: str = Field(description="One sentence for people.")
+    detail: dict[str, Any] | None = Field(None, description="Details for machines, by type.")
+
+
+class RecordLine(BaseModel):
+    """One transition of one execution, a line of executions.jsonl. Absent values are absent keys."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    v: int = Field(description="Version of this schema.")
+    id: str = Field(description="ULID of the execution: all its lines share it.")
+    job: str = Field(description="Id of the job.")
+    name: str = Field(description="Name of the job when the line was written.")
+    agent: str = Field(description="Id of the agent.")
+    mode: Mode = Field(description="Mode of the job.")
+    trigger: Trigger = Field(description="What set the execution off.")
+    status: Status = Field(description="What the execution became with this line.")
+    at: Instant = Field(description="When the line was written.")
+    reason: Reason | None = Field(None, description="Why, where the status alone does not say.")
+    scheduled_for: Instant | None = Field(None, description="The slot of a cron execution.")
+    lateness_ms: int | None = Field(None, description="`at` of the first line minus `scheduled_for`.")
+    not_before: Instant | None = Field(None, description="A waiting retry starts no earlier.")
+    started_at: Instant | None = Field(None, description="When the attempt started.")
+    finished_at: Instant | None = Field(None, description="When the execution ended.")
+    duration_ms: int | None = Field(None, description="`finished_at` minus `started_at`.")
+    attempt: int | None = Field(None, description="Number of the attempt, from 1.")
+    actor: str | None = Field(None, description="Who triggered it.")
+    cancelled_by: str | None = Field(None, description="Who cancelled it.")
+    rerun_of: str | None = Field(None, description="The execution that this one repeats.")
+    event: EventLine | None = Field(None, description="The event that it answers to.")
+    payload: Any = Field(None, description="The payload, on the first line.")
+    payload_ref: str | None = Field(
+        None, description="File in the state directory that holds a payload over 16 KiB."
+    )
+    payload_sha256: str | None = Field(None, description="Hash of the bytes in that file.")
+    filter: FilterLine | None = Field(None, description="What the filter said.")
+    pid: int | None = Field(None, description="Process id of the run.")
+    pid_start: int | None = Field(None, description="Its start, in clock ticks since boot.")
+    result: Any = Field(None, description="The agent's result, on the last line.")
+    usage: dict[str, Any] | None = Field(None, description="What the run used: requests, tokens, cost.")
+    error: ErrorLine | None = Field(None, description="Why the attempt failed.")
+    from_: Instant | None = Field(None, alias="from", description="First of a range of missed slots.")
+    until: Instant | None = Field(None, description="Last of a range of missed slots.")
+    count: int | None = Field(None, description="How many slots were missed.")
+    definition: DefinitionLine | None = Field(None, description="Which text of the job was in force.")
+
+
+def _opaque(line: RecordLine, name: str) -> Payload | None:
+    return Payload(getattr(line, name)) if name in line.model_fields_set else None
+
+
+def from_line(raw: bytes) -> Record:
+    """Read one line back.
+
+    Raises:
+        ForeignLineError: when the line is not a record.
+    """
+    try:
+        line = RecordLine.model_validate(orjson.loads(raw))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the line"
+        raise ForeignLineError(f"{where}: {first['msg']}") from None
+    except ValueError as error:
+        raise ForeignLineError(f"not JSON: {error}") from None
+    values: dict[str, Any] = {name: getattr(line, name) for name, _ in _KEYS}
+    values["payload"] = _opaque(line, "payload")
+    values["result"] = _opaque(line, "result")
+    if line.event is not None:
+        values["event"] = PushEvent(**dict(line.event))
+    if line.filter is not None:
+        values["filter"] = FilterNote(**dict(line.filter))
+    if line.definition is not None:
+        values["definition"] = Definition(**dict(line.definition))
+    if line.error is not None:
+        values["error"] = Failure(**dict(line.error))
+    return Record(**values)

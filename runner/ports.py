@@ -1,0 +1,182 @@
+"""The Protocols between the engine and its neighbours: what the engine needs, never who does it."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from runner.execution.lifecycle import Attempt, Outcome
+from runner.execution.records import Record
+from runner.secrets import Secrets
+from runner.spec.loader import ParsedFile
+
+
+class Output(Protocol):
+    """Where the output of one run goes."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Append bytes; what exceeds the cap is left out and counted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an agent gets for one attempt: the attempt, its output, secrets, and a folder of the job's own."""
+
+    attempt: Attempt
+    output: Output
+    secrets: Secrets
+    job_dir: Path
+
+
+class Agent(Protocol):
+    """Something that can be run."""
+
+    async def run(self, context: Context) -> Outcome:
+        """Run once. Being cancelled, it ends everything that it started before it lets go."""
+        ...
+
+
+class Executor(Protocol):
+    """Where attempts run: in this process, or handed to a distributed engine."""
+
+    async def run(self, attempt: Attempt) -> Outcome:
+        """Run an attempt within its timeout. Being cancelled, it leaves nothing behind."""
+        ...
+
+    async def reap(self, executions: Sequence[str]) -> None:
+        """Kill what an earlier runner left of these executions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Which executions to read: newest first, at most `limit`, older than the id `before`."""
+
+    job: str | None = None
+    statuses: frozenset[str] = frozenset()
+    limit: int = 50
+    before: str | None = None
+
+
+class RecordStore(Protocol):
+    """The log of records, with one writer."""
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Make the records durable, all of them or none.
+
+        Raises:
+            StorageError: when they could not be made durable; the log is as it was.
+        """
+        ...
+
+    def read(self) -> Iterable[Record]:
+        """All records, oldest first."""
+        ...
+
+    async def delete(self, job: str) -> int:
+        """Remove a job's records for good; how many lines went."""
+        ...
+
+
+class OutputStore(Protocol):
+    """The captured output of runs, by execution."""
+
+    def open(self, execution: str) -> AbstractAsyncContextManager[Output]:
+        """Where to write the output of an attempt; attempts of one execution follow each other."""
+        ...
+
+    def read(self, execution: str, start: int = 0) -> bytes:
+        """The output from byte `start` on; empty where there is none."""
+        ...
+
+    def delete(self, executions: Iterable[str]) -> None:
+        """Remove the output of executions."""
+        ...
+
+
+class PayloadStore(Protocol):
+    """Payloads that are too large for a record line."""
+
+    def put(self, execution: str, raw: bytes) -> str:
+        """Keep a payload durably; the reference that the record holds."""
+        ...
+
+    def get(self, reference: str) -> bytes:
+        """The bytes behind a reference."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A job that is switched off at run time: by whom, when, why, and until when (None: until it is ended)."""
+
+    by: str
+    at: datetime
+    reason: str | None = None
+    until: datetime | None = None
+
+
+class StateStore(Protocol):
+    """Small durable facts that are not in the records."""
+
+    def pauses(self) -> Mapping[str, Pause]:
+        """Who paused what."""
+        ...
+
+    def save_pauses(self, pauses: Mapping[str, Pause]) -> None:
+        """Replace all pauses, durably."""
+        ...
+
+
+class ChangeLog(Protocol):
+    """The log of applied changes."""
+
+    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Append one line for each change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look at the job tree: the parsed files, and whether somebody is still writing."""
+
+    files: tuple[ParsedFile, ...]
+    unsettled: bool = False
+
+
+class JobSource(Protocol):
+    """Where the job files are."""
+
+    async def read(self) -> Snapshot:
+        """Read everything; unchanged files are not parsed again."""
+        ...
+
+    def watch(self, changed: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """While entered, call `changed` whenever it may be worth looking again."""
+        ...
+
+
+class JobWriter(Protocol):
+    """Edits of the job tree."""
+
+    def create(self, name: str, text: str) -> str:
+        """Write a new file; its path. Never replaces one."""
+        ...
+
+    def text(self, path: str) -> str:
+        """The text of a file of the tree."""
+        ...
+
+    def replace(self, path: str, text: str, expected: str) -> None:
+        """Replace a file's text in one step, if it still is `expected`."""
+        ...
+
+    def remove_document(self, path: str, line: int) -> None:
+        """Remove the document that starts at a line; the file as well, when it was the last."""
+        ...
+
+
+RecordStream = AsyncIterator[Record]
