@@ -1,0 +1,126 @@
+"""Who waits and who runs, job by job, and whose turn is next: fair among jobs, first come first served within."""
+
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runner.execution.admission import Occupancy
+from runner.execution.ledger import remember_admission
+from runner.execution.lifecycle import Trigger
+from runner.execution.records import Record
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A pending execution: it may start once its line is durable and its retry delay is over."""
+
+    record: Record
+    ready: bool = False
+
+    @property
+    def is_slot(self) -> bool:
+        """Whether it is an instant of the schedule rather than an event or a person's wish."""
+        return self.record.trigger is Trigger.CRON
+
+
+@dataclass(slots=True)
+class Lane:
+    """One job's executions that have not ended, and when its latest ones were admitted."""
+
+    admitted: "array[float]"
+    waiting: deque[Waiting] = field(default_factory=deque)
+    running: dict[str, Record] = field(default_factory=dict)
+
+    @property
+    def occupancy(self) -> Occupancy:
+        """How full the lane is."""
+        slots = sum(waiting.is_slot for waiting in self.waiting)
+        return Occupancy(len(self.running), slots, len(self.waiting) - slots)
+
+    def admitted_after(self, start: datetime) -> int:
+        """How many executions were admitted after an instant."""
+        return len(self.admitted) - bisect_right(self.admitted, start.timestamp())
+
+    def reserve(self, waiting: Waiting) -> None:
+        """Take a place in the queue and in the window of the rate limit."""
+        remember_admission(self.admitted, waiting.record.at)
+        self.waiting.append(waiting)
+
+    def give_back(self, waiting: Waiting) -> None:
+        """Undo `reserve`, as the execution could not be written down."""
+        self.admitted.remove(waiting.record.at.timestamp())
+        self.waiting.remove(waiting)
+
+    def find(self, execution: str) -> Waiting | None:
+        """The waiting execution with this id."""
+        return next((waiting for waiting in self.waiting if waiting.record.id == execution), None)
+
+    def next_ready(self) -> Waiting | None:
+        """The first in the queue that may start now."""
+        return next((waiting for waiting in self.waiting if waiting.ready), None)
+
+
+class Lanes:
+    """All lanes, and a ring of those that may have something to start."""
+
+    def __init__(self, window_of: Callable[[str], "array[float]"]) -> None:
+        self._window_of = window_of
+        self._lanes: dict[str, Lane] = {}
+        self._ring: deque[str] = deque()
+        self._in_ring: set[str] = set()
+        self.running = 0
+
+    def __getitem__(self, job: str) -> Lane:
+        lane = self._lanes.get(job)
+        if lane is None:
+            lane = self._lanes[job] = Lane(self._window_of(job))
+        return lane
+
+    def get(self, job: str) -> Lane | None:
+        """The lane of a job, if it ever had an execution."""
+        return self._lanes.get(job)
+
+    def drop(self, job: str) -> None:
+        """Forget a deleted job."""
+        self._lanes.pop(job, None)
+
+    def offer(self, job: str) -> None:
+        """Say that a job may have something to start."""
+        if job not in self._in_ring:
+            self._in_ring.add(job)
+            self._ring.append(job)
+
+    def start(self, lane: Lane, waiting: Waiting) -> None:
+        """Move an execution from the queue to those that run."""
+        lane.waiting.remove(waiting)
+        lane.running[waiting.record.id] = waiting.record
+        self.running += 1
+
+    def end(self, job: str, execution: str) -> None:
+        """Free the place of an execution that ran."""
+        if self[job].running.pop(execution, None) is not None:
+            self.running -= 1
+            self.offer(job)
+
+    def startable(self, limit_of: Callable[[str], int], most: int) -> Iterator[tuple[Lane, Waiting]]:
+        """What may start now, one of each job in turn, until `most` run in all.
+
+        The caller starts each (`start`) before it asks for the next. `limit_of` gives a job's concurrency
+        limit, 0 where nothing of it may start at present.
+        """
+        while self._ring and self.running < most:
+            job = self._ring.popleft()
+            self._in_ring.discard(job)
+            lane = self[job]
+            waiting = lane.next_ready()
+            if waiting is None or len(lane.running) >= limit_of(job):
+                continue
+            yield lane, waiting
+            self.offer(job)
+
+    def open(self) -> Iterator[tuple[str, Lane]]:
+        """All lanes with anything in them."""
+        return ((job, lane) for job, lane in self._lanes.items() if lane.waiting or lane.running)

@@ -1,0 +1,177 @@
+"""Keeps the scheduler in step with the files: look at everything, plan, enact; looking twice does nothing."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from runner.clock import Clock
+from runner.engine.dispatcher import Dispatcher
+from runner.engine.scheduler import Scheduler
+from runner.errors import Diagnostic, StorageError
+from runner.execution.records import format_instant
+from runner.plan import Action, Add, DesiredState, Plan, Remove, Replace, desire, plan
+from runner.ports import ChangeLog, JobSource
+
+QUIET = 0.05
+"""Seconds without file events after which a burst of them is over."""
+
+LONGEST_BURST = 2.0
+"""Seconds after which a burst is looked at although it goes on."""
+
+RESCAN = 30.0
+"""Seconds after which the files are looked at without any event."""
+
+SECOND_LOOK = 10.0
+"""Seconds after which a doubtful disappearance of many jobs is believed."""
+
+_log = structlog.get_logger()
+
+
+class Reconciler:
+    """Brings the actual state to the desired one. File events only set a flag."""
+
+    def __init__(
+        self,
+        *,
+        source: JobSource,
+        scheduler: Scheduler,
+        dispatcher: Dispatcher,
+        changes: ChangeLog,
+        clock: Clock,
+        allow_empty: bool = False,
+    ) -> None:
+        self._source = source
+        self._scheduler = scheduler
+        self._dispatcher = dispatcher
+        self._changes = changes
+        self._clock = clock
+        self._allow_empty = allow_empty
+        self._flag = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._doubtful_since: datetime | None = None
+        self.desired: DesiredState | None = None
+        self.held: str | None = None
+        self.synced_at: datetime | None = None
+
+    def look_again(self) -> None:
+        """Something may have changed."""
+        self._flag.set()
+
+    async def run(self) -> None:
+        """Watch and reconcile until cancelled."""
+        async with self._source.watch(self.look_again):
+            while True:
+                await self._wait_for_a_reason()
+                await self._settle()
+                await self.sync()
+
+    async def _wait_for_a_reason(self) -> None:
+        patience = RESCAN if self._doubtful_since is None else SECOND_LOOK / 4
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._flag.wait()
+
+    async def _settle(self) -> None:
+        """Wait until a burst of events is over."""
+        waited = 0.0
+        while self._flag.is_set() and waited < LONGEST_BURST:
+            self._flag.clear()
+            await self._clock.sleep(QUIET)
+            waited += QUIET
+        self._flag.clear()
+
+    async def sync(self, *, removing: frozenset[str] = frozenset()) -> None:
+        """Look at everything once and apply what differs.
+
+        `removing` names jobs whose documents a person has just deleted through us: no doubt holds them.
+        """
+        async with self._turn:
+            snapshot = await self._source.read()
+            if snapshot.unsettled:
+                self._flag.set()
+            desired = desire(snapshot.files, self._last(), now=self._clock.now())
+            self._report(desired)
+            planned = self._plan(desired, removing)
+            now = await self._enact(planned)
+            self.desired, self.held, self.synced_at = desired, planned.held, now
+
+    def _last(self) -> DesiredState | None:
+        """What was known last; jobs whose removal is held back are still among it."""
+        return replace(self.desired, jobs=dict(self._scheduler.jobs)) if self.desired else None
+
+    def _plan(self, desired: DesiredState, removing: frozenset[str]) -> Plan:
+        actual = self._scheduler.jobs
+        now = self._clock.now()
+        since = self._doubtful_since
+        confirmed = since is not None and (now - since).total_seconds() >= SECOND_LOOK
+        allow_empty = self._allow_empty or (bool(removing) and actual.keys() <= removing)
+        planned = plan(desired, actual, allow_empty=allow_empty, confirmed=confirmed or bool(removing))
+        if not planned.doubtful:
+            self._doubtful_since = None
+        elif since is None:
+            self._doubtful_since = now
+            _log.warning("more than half of the jobs vanished at once; looking again in 10 s")
+        if planned.held and planned.held != self.held:
+            _log.warning("nothing was removed", reason=planned.held)
+        return planned
+
+    async def _enact(self, planned: Plan) -> datetime:
+        """Apply the plan at one instant: what was due up to it belongs to the old definitions."""
+        while True:
+            now = self._clock.now()
+            due = self._scheduler.due(now) if planned.actions else None
+            if due is None or not (due.slots or due.missed):
+                break
+            await self._dispatcher.fire(due)
+        for action in planned.actions:
+            self._scheduler.enact(action, now)
+            self._dispatcher.enact(action)
+        self._write_changes(planned.actions, now)
+        return now
+
+    def _write_changes(self, actions: tuple[Action, ...], now: datetime) -> None:
+        lines = [line for action in actions if (line := _change(action, now))]
+        for line in lines:
+            _log.info("job " + line["change"], job=line["job"], path=line["path"])
+        try:
+            self._changes.append(lines)
+        except StorageError as error:
+            _log.error("can't write down a change", error=str(error))
+
+    def _report(self, desired: DesiredState) -> None:
+        """Say what is wrong with the files, once for each problem."""
+        before = set(self.desired.diagnostics) if self.desired else set()
+        for diagnostic in desired.diagnostics:
+            if diagnostic.is_error and diagnostic not in before:
+                _log.error("invalid file", at=_place(diagnostic), rule=diagnostic.rule, problem=diagnostic.message)
+
+
+def _place(diagnostic: Diagnostic) -> str:
+    span = diagnostic.span
+    return f"{diagnostic.path}:{span.line}:{span.column}" if span else diagnostic.path
+
+
+def _change(action: Action, now: datetime) -> Mapping[str, Any] | None:
+    """The line of changes.jsonl for an action; None for a mere move within or between files."""
+    line: dict[str, Any] = {"v": 1, "at": format_instant(now)}
+    job = action.job
+    match action:
+        case Add():
+            line |= {"change": "added", "new": job.digest}
+        case Remove():
+            line |= {"change": "removed", "old": job.digest}
+        case Replace(old=old) if not action.same_definition:
+            line |= {"change": "replaced", "old": old.digest, "new": job.digest}
+        case Replace(old=old) if job.stale and job.stale != old.stale:
+            problems = [f"{_place(problem)}: {problem.rule}: {problem.message}" for problem in job.stale]
+            line |= {"change": "stale", "old": job.digest, "diagnostics": problems}
+        case Replace(old=old) if old.stale and not job.stale:
+            line |= {"change": "mended", "new": job.digest}
+        case _:
+            return None
+    return line | {"job": job.id, "path": job.origin.path, "line": job.origin.line}

@@ -1,0 +1,216 @@
+"""One run: from the line that says it started, through the agent, to the line that says how it ended."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+
+from runner.clock import Clock
+from runner.engine.journal import Journal
+from runner.errors import StorageError
+from runner.execution.admission import more_attempts, retry_delay
+from runner.execution.ledger import Ledger
+from runner.execution.lifecycle import (
+    Attempt,
+    ErrorType,
+    Failure,
+    IllegalTransitionError,
+    Outcome,
+    Reason,
+    Status,
+)
+from runner.execution.records import Definition, Record
+from runner.ports import Executor, PayloadStore
+from runner.spec.models import Job, Payload
+
+_DISK_PAUSE = 1.0
+"""Seconds between attempts to write down what already happened."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every run needs."""
+
+    clock: Clock
+    journal: Journal
+    ledger: Ledger
+    executor: Executor
+    payloads: PayloadStore
+    chance: Callable[[], float] = random.SystemRandom().random
+
+
+def definition_of(job: Job) -> Definition:
+    """Which text of the job is in force, as records name it."""
+    return Definition(job.origin.path, job.origin.line, job.digest)
+
+
+def following(record: Record, status: Status, at: datetime) -> Record:
+    """The next line of an execution: what only one line says of its moment is cleared."""
+    return replace(
+        record,
+        status=status,
+        at=at,
+        reason=None,
+        not_before=None,
+        error=None,
+        payload=None,
+        payload_ref=None,
+        payload_sha256=None,
+        filter=None,
+        lateness_ms=None,
+    )
+
+
+def milliseconds(span: timedelta) -> int:
+    """Whole milliseconds, never negative even when the wall clock was stepped back."""
+    return max(0, round(span / timedelta(milliseconds=1)))
+
+
+class Run:
+    """A pending execution on its way through one attempt."""
+
+    def __init__(self, pending: Record, job: Job, services: Services) -> None:
+        self.job = job
+        self.ended = asyncio.Event()
+        self.last = pending
+        self._services = services
+        self._pending = pending
+        self._task: asyncio.Task[Outcome] | None = None
+        self._cancelled: tuple[str, Reason] | None = None
+        self._stopped = False
+
+    @property
+    def being_cancelled(self) -> bool:
+        """Whether somebody asked for its end already."""
+        return self._cancelled is not None
+
+    def cancel(self, by: str, reason: Reason) -> None:
+        """Ask for the end of the run; `ended` tells when it is there, `last` how it went."""
+        if self._cancelled is None:
+            self._cancelled = (by, reason)
+            self._end_task()
+
+    def stop(self) -> None:
+        """End the run because the runner stops."""
+        self._stopped = True
+        self._end_task()
+
+    def _unwanted(self) -> bool:
+        return self._cancelled is not None or self._stopped
+
+    def _end_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def carry(self) -> Record | None:
+        """Run the attempt; the line it ended with, or None when it was cancelled before it could start.
+
+        Raises:
+            StorageError: when the start could not be written down; the execution is still pending.
+        """
+        now = self._services.clock.now()
+        running = replace(
+            following(self._pending, Status.RUNNING, now),
+            name=self.job.name,
+            agent=self.job.agent.id,
+            started_at=now,
+            attempt=self._pending.attempt or 1,
+            definition=definition_of(self.job),
+        )
+        try:
+            await self._services.journal.record(running)
+        except IllegalTransitionError:
+            return None
+        self.last = running
+        outcome = await self._run_agent(running)
+        self.last = self._ending(running, outcome)
+        await self._write_down(self.last)
+        return self.last
+
+    async def _run_agent(self, running: Record) -> Outcome | None:
+        """The outcome, or None when the run was ended from outside."""
+        if self._unwanted():
+            return None
+        attempt = await self._attempt(running)
+        if isinstance(attempt, Outcome):
+            return attempt
+        self._task = asyncio.create_task(self._services.executor.run(attempt))
+        if self._unwanted():
+            self._task.cancel()
+        try:
+            await asyncio.wait([self._task])
+        except asyncio.CancelledError:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            raise
+        if self._task.cancelled():
+            return None
+        error = self._task.exception()
+        if error is not None:
+            _log.error("agent raised", execution=running.id, job=running.job, exc_info=error)
+            return Outcome.failed(ErrorType.AGENT, f"{type(error).__name__}: {error}")
+        return self._task.result()
+
+    async def _attempt(self, running: Record) -> Attempt | Outcome:
+        payload = self._pending.payload
+        if payload is None and self._pending.payload_ref is not None:
+            try:
+                raw = await asyncio.to_thread(self._services.payloads.get, self._pending.payload_ref)
+            except StorageError as error:
+                return Outcome.failed(ErrorType.AGENT, f"the payload is gone: {error}")
+            payload = Payload(orjson.loads(raw))
+        previous = self._services.ledger.history(self.job.id).previous
+        return Attempt(running.id, running.attempt or 1, self.job, payload, previous)
+
+    def _ending(self, running: Record, outcome: Outcome | None) -> Record:
+        """The line that follows the attempt."""
+        now = self._services.clock.now()
+        started = running.started_at or now
+        ended = replace(
+            following(running, Status.COMPLETED, now),
+            finished_at=now,
+            duration_ms=milliseconds(now - started),
+            pid=outcome.process.pid if outcome and outcome.process else None,
+            pid_start=outcome.process.started if outcome and outcome.process else None,
+            usage=outcome.usage if outcome else None,
+        )
+        if outcome is not None and outcome.failure is None:
+            return replace(ended, result=outcome.result)
+        if self._cancelled is not None:
+            by, reason = self._cancelled
+            return replace(ended, status=Status.CANCELLED, reason=reason, cancelled_by=by)
+        failure = outcome.failure if outcome else None
+        if failure is None:
+            failure = Failure(ErrorType.RUNNER_STOPPED, "the runner was stopped while this ran")
+        return self._failed(replace(ended, error=failure), running.attempt or 1)
+
+    def _failed(self, ended: Record, attempt: int) -> Record:
+        if not more_attempts(self.job.retry, attempt):
+            return replace(ended, status=Status.FAILED)
+        delay = retry_delay(self.job.retry, attempt, self._services.chance())
+        return replace(
+            ended,
+            status=Status.PENDING,
+            reason=Reason.RETRY,
+            attempt=attempt + 1,
+            not_before=ended.at + timedelta(milliseconds=milliseconds(delay)),
+            started_at=None,
+            finished_at=None,
+        )
+
+    async def _write_down(self, record: Record) -> None:
+        """Record what has happened, however long the disk takes to have room for it."""
+        while True:
+            try:
+                await self._services.journal.record(record)
+            except StorageError as error:
+                _log.error("can't record the end of an execution", execution=record.id, error=str(error))
+                await self._services.clock.sleep(_DISK_PAUSE)
+            else:
+                return
