@@ -1,0 +1,1 @@
+"""Where attempts run. An executor knows ports only; which agents there are is told to it."""

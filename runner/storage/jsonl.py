@@ -1,0 +1,245 @@
+"""Append-only logs of JSON lines: durable appends, torn tails, reading both ways, following across renames."""
+
+import asyncio
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+
+from runner.clock import pause
+from runner.errors import StorageError
+from runner.execution.records import ForeignLineError, Record, from_line, to_line
+
+_BLOCK = 1024 * 1024
+_LOOK = 0.1
+"""Seconds between two looks at a file that is followed."""
+
+_log = structlog.get_logger()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+class JsonLines:
+    """One log file. Opening it for writing repairs a torn last line; only one process may write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def open(self) -> int:
+        """Open for appending; returns how many bytes of a torn last line were cut off."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._descriptor = os.open(self.path, flags, 0o600)
+        return self._cut_torn_tail()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _cut_torn_tail(self) -> int:
+        """A line is whole when its newline is there; what follows the last newline never counted."""
+        assert self._descriptor is not None  # noqa: S101 - called by `open`
+        size = end = os.fstat(self._descriptor).st_size
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            block = os.pread(self._descriptor, end - start, start)
+            newline = block.rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            os.ftruncate(self._descriptor, end)
+            os.fdatasync(self._descriptor)
+        return size - end
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write each line with one call and sync them together: all of them are durable, or none is there.
+
+        Raises:
+            StorageError: when the disk is full or failing; the file is as it was.
+        """
+        if self._descriptor is None:
+            raise StorageError(f"{self.path} is not open")
+        before = os.fstat(self._descriptor).st_size
+        try:
+            for line in lines:
+                if os.write(self._descriptor, line) != len(line):
+                    raise OSError(28, "no space left on device")  # noqa: TRY301 - a short write is a full disk
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, before)
+            raise StorageError(f"can't write {self.path}: {_reason(error)}") from None
+
+    def lines(self) -> Iterator[bytes]:
+        """All whole lines, oldest first, without their newlines."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+
+    def backwards(self) -> Iterator[bytes]:
+        """All whole lines, newest first; reads only as much of the file as is asked for."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            end = file.seek(0, os.SEEK_END)
+            rest = b""
+            whole = False
+            while end > 0:
+                start = max(0, end - _BLOCK)
+                file.seek(start)
+                parts = (file.read(end - start) + rest).split(b"\n")
+                end, rest = start, parts[0]
+                for line in reversed(parts[1:]):
+                    if whole:
+                        yield line
+                    whole = True  # the first part is what follows the last newline: empty, or torn
+            if whole and rest:
+                yield rest
+
+    def follow(self) -> Iterator[bytes]:
+        """Whole lines as they are appended from now on, without end; goes on in a file that takes its place."""
+        file = self._open_at(end=True)
+        rest = b""
+        while True:
+            block = file.read(_BLOCK) if file else b""
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+            if block:
+                continue
+            if file is None or self._replaced(file):
+                if file:
+                    file.close()
+                file, rest = self._open_at(end=False), b""
+            pause(_LOOK)
+
+    def _open_at(self, *, end: bool) -> io.BufferedReader | None:
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return None
+        if end:
+            file.seek(0, os.SEEK_END)
+        return file
+
+    def _replaced(self, file: io.BufferedReader) -> bool:
+        try:
+            return not os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
+
+    def rewrite(self, keep: Callable[[bytes], bool]) -> int:
+        """Replace the file by one that has only the lines to keep; how many went. The old text is gone."""
+        gone = 0
+        temporary = self.path.with_suffix(".rewriting")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
+                for line in self.lines():
+                    if keep(line):
+                        file.write(line + b"\n")
+                    else:
+                        gone += 1
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self.path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StorageError(f"can't rewrite {self.path}: {_reason(error)}") from None
+        sync_folder(self.path.parent)
+        if self._descriptor is not None:
+            self.close()
+            self.open()
+        return gone
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class JsonlRecords:
+    """The records of executions as a log file: the `RecordStore` of a runner on one machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = JsonLines(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobsd-records")
+
+    def open(self) -> None:
+        """Open for writing, as the one writer."""
+        torn = self._log.open()
+        if torn:
+            _log.warning("cut off a torn last line", file=str(self._log.path), bytes=torn)
+
+    def close(self) -> None:
+        """Finish what was handed in and close the file."""
+        self._thread.shutdown()
+        self._log.close()
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Make the records durable, all of them or none; the event loop goes on meanwhile."""
+        lines = [to_line(record) for record in records]
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._log.append, lines)
+
+    def read(self) -> Iterator[Record]:
+        """All records, oldest first; lines that are none are reported and passed over."""
+        return self._parse(self._log.lines())
+
+    def backwards(self, job: str | None = None, execution: str | None = None) -> Iterator[Record]:
+        """Records, newest first, of one job or execution where one is named."""
+        lines = self._log.backwards()
+        for name, value in (("job", job), ("id", execution)):
+            if value is not None:
+                lines = _containing(lines, f'"{name}":"{value}"'.encode())
+        for record in self._parse(lines):
+            if job in {None, record.job} and execution in {None, record.id}:
+                yield record
+
+    def follow(self) -> Iterator[Record]:
+        """Records as they are appended from now on, without end."""
+        return self._parse(self._log.follow())
+
+    def _parse(self, lines: Iterable[bytes]) -> Iterator[Record]:
+        for line in lines:
+            try:
+                yield from_line(line)
+            except ForeignLineError as error:
+                _log.warning("passed over a line that is no record", file=str(self._log.path), reason=str(error))
+
+    async def delete(self, job: str) -> int:
+        """Remove a job's records for good; how many lines went."""
+
+        def keep(line: bytes) -> bool:
+            if f'"job":"{job}"'.encode() not in line:
+                return True
+            try:
+                return from_line(line).job != job
+            except ForeignLineError:
+                return True
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._log.rewrite, keep)
+
+
+def _containing(lines: Iterable[bytes], needle: bytes) -> Iterator[bytes]:
+    """A cheap look at the bytes, before JSON is parsed."""
+    return (line for line in lines if needle in line)
