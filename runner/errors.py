@@ -192,5 +192,3 @@ class InvalidDocumentError(RunnerError):
     def __init__(self, message: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         super().__init__(message)
         self.diagnostics = diagnostics
-
-

@@ -1,0 +1,137 @@
+"""Looking at jobs, and switching them on and off."""
+
+from datetime import datetime
+
+import click
+
+from runner.cli.diagnostics import render
+from runner.cli.render import json_out, last_of, table, when
+from runner.cli.session import Session, command_options
+from runner.errors import InvalidRequestError
+from runner.schedule.durations import parse_duration
+from runner.service.views import JobDetail, JobView
+
+
+@click.command("list")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only jobs with this label.")
+@command_options()
+def list_jobs(session: Session, labels: tuple[str, ...]) -> None:
+    """List the jobs: when each is due next, in its own zone, and how its last execution stands."""
+    with session.reader() as reader:
+        jobs = [job for job in reader.jobs() if all(_has_label(job, label) for label in labels)]
+    if session.json:
+        json_out(jobs)
+        return
+    rows = [
+        (job.id, job.mode, job.state, when(job.next_run, job.timezone), last_of(job), job.agent) for job in jobs
+    ]
+    table(("JOB", "MODE", "STATE", "NEXT RUN", "LAST", "AGENT"), rows)
+
+
+def _has_label(job: JobView, label: str) -> bool:
+    key, equals, value = label.partition("=")
+    if not equals:
+        raise InvalidRequestError(f"--label {label}: expected KEY=VALUE")
+    return job.labels.get(key) == value
+
+
+@click.command()
+@click.argument("job")
+@command_options()
+def show(session: Session, job: str) -> None:
+    """Show a job: its settings, where each comes from, its next runs and its problems."""
+    with session.reader() as reader:
+        detail = reader.job(job)
+    if session.json:
+        json_out(detail)
+        return
+    click.echo(f"{detail.name} ({detail.id}): {detail.state}")
+    if detail.description:
+        click.echo(f"  {detail.description}")
+    click.echo(f"  {detail.definition.path}:{detail.definition.line}  sha256 {detail.definition.sha256[:12]}")
+    if detail.paused:
+        until = f" until {when(detail.paused.until)}" if detail.paused.until else ""
+        reason = f": {detail.paused.reason}" if detail.paused.reason else ""
+        click.echo(f"  paused by {detail.paused.by} at {when(detail.paused.at)}{until}{reason}")
+    click.echo()
+    table(
+        ("SETTING", "VALUE", "FROM"),
+        [(name, _value(setting.value), setting.source) for name, setting in detail.settings.items()],
+    )
+    _show_runs(detail)
+    problems = [view.diagnostic() for view in [*detail.stale, *detail.diagnostics]]
+    if problems:
+        click.echo()
+        click.echo(render(dict.fromkeys(problems), color=session.color), nl=False)
+
+
+def _show_runs(detail: JobDetail) -> None:
+    if detail.next_runs:
+        click.echo("\nNext runs")
+        for instant in detail.next_runs:
+            click.echo(f"  {when(instant, detail.timezone)}")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_value(inner)}" for key, inner in value.items()) or "{}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not an ISO 8601 time such as 2026-03-29T00:00+01:00") from None
+    return instant if instant.tzinfo else instant.astimezone()
+
+
+@click.command("next")
+@click.argument("job", required=False)
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many.")
+@click.option("--from", "start", callback=_instant, metavar="TIME", help="Count from this time instead of now.")
+@command_options()
+def next_runs(session: Session, job: str | None, count: int, start: datetime | None) -> None:
+    """Show the coming runs of one job, or of all together."""
+    with session.reader() as reader:
+        runs = reader.next_runs(job, count, start)
+        zones = {one.id: one.timezone for one in reader.jobs()}
+    if session.json:
+        json_out(runs)
+        return
+    rows = [(when(run.scheduled_for, zones.get(run.job)), run.job, run.note or "") for run in runs]
+    table(("AT", "JOB", "NOTE"), rows)
+
+
+@click.command()
+@click.argument("job")
+@click.option("--reason", help="Why, for whoever looks at it later.")
+@click.option("--for", "duration", metavar="DURATION", help="End the pause by itself, such as 2h or 1d12h.")
+@command_options()
+def disable(session: Session, job: str, reason: str | None, duration: str | None) -> None:
+    """Pause a job at run time; its file stays as it is. What was accepted still runs."""
+    if duration is not None:
+        parse_duration(duration)
+    with session.runner() as runner:
+        view = runner.pause(job, reason, duration)
+    if session.json:
+        json_out(view)
+        return
+    until = f" until {when(view.paused.until)}" if view.paused and view.paused.until else ""
+    click.echo(f"{view.id} is paused{until}")
+
+
+@click.command()
+@click.argument("job")
+@command_options()
+def enable(session: Session, job: str) -> None:
+    """End the pause of a job."""
+    with session.runner() as runner:
+        view = runner.resume(job)
+    if session.json:
+        json_out(view)
+        return
+    coming = f"; next run {when(view.next_run, view.timezone)}" if view.next_run else ""
+    click.echo(f"{view.id} is enabled{coming}")

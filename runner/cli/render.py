@@ -1,0 +1,135 @@
+"""Tables, lines and JSON for the terminal. Data goes to standard output, talk to standard error."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+import orjson
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from runner.cli.diagnostics import visible
+from runner.service.views import ExecutionView, JobView, to_json
+
+WIDE = 10_000
+"""Columns where no terminal limits them: a pipe gets whole values."""
+
+_COLORS = {
+    "completed": "green",
+    "failed": "red",
+    "running": "cyan",
+    "pending": "blue",
+    "cancelled": "yellow",
+    "rate_limited": "yellow",
+    "filtered": "bright_black",
+    "active": "green",
+    "paused": "yellow",
+    "disabled": "bright_black",
+    "stale": "red",
+}
+
+
+def json_out(data: BaseModel | Sequence[BaseModel] | dict[str, Any] | list[Any]) -> None:
+    """One JSON document on standard output: an object for one thing, an array for a list."""
+    if isinstance(data, BaseModel):
+        plain: Any = to_json(data)
+    elif isinstance(data, dict):
+        plain = data
+    else:
+        plain = [to_json(item) if isinstance(item, BaseModel) else item for item in data]
+    click.echo(orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode())
+
+
+def json_line(view: BaseModel) -> None:
+    """One JSON object on one line, for what is followed."""
+    click.echo(orjson.dumps(to_json(view)).decode())
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A plain table; colours and the terminal's width only on a terminal."""
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else WIDE, highlight=False, emoji=False, markup=False)
+    grid = Table(box=None, pad_edge=False, header_style="bold" if terminal else "")
+    for header in headers:
+        grid.add_column(header, overflow="fold" if terminal else "ignore", no_wrap=not terminal)
+    for row in rows:
+        grid.add_row(*(_cell(value) for value in row))
+    if terminal:
+        console.print(grid)
+        return
+    with console.capture() as capture:
+        console.print(grid)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _cell(value: str) -> Any:
+    from rich.text import Text  # noqa: PLC0415 - beside its only use
+
+    return Text(visible(value), style=_COLORS.get(value, ""))
+
+
+def status_text(status: str, *, color: bool) -> str:
+    """A status in its colour."""
+    return click.style(status, fg=_COLORS.get(status)) if color else status
+
+
+def when(instant: datetime | None, timezone: str | None = None) -> str:
+    """A time for people, in a zone: `Wed 2026-10-28 09:00 CET`; seconds only where there are any."""
+    if instant is None:
+        return "-"
+    local = instant.astimezone(ZoneInfo(timezone)) if timezone else instant.astimezone()
+    seconds = ":%S" if local.second else ""
+    return local.strftime(f"%a %Y-%m-%d %H:%M{seconds} %Z")
+
+
+def duration(milliseconds: int | None) -> str:
+    """A length of time for people: `340 ms`, `2.1 s`, `3m05s`, `2h07m`."""
+    if milliseconds is None:
+        return "-"
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def last_of(job: JobView) -> str:
+    """How a job's newest execution stands, in a word."""
+    return job.last.status.value if job.last else "-"
+
+
+def why(execution: ExecutionView) -> str:
+    """Why an execution has its status, in a few words."""
+    if execution.error is not None:
+        return f"{execution.error.type.value}: {execution.error.message}"
+    if execution.filter is not None and execution.filter.message:
+        return f"filter: {execution.filter.message}"
+    if execution.cancelled_by is not None:
+        return f"{execution.reason.value if execution.reason else 'by_hand'}, by {execution.cancelled_by}"
+    if execution.count is not None:
+        return f"{execution.count} slots missed"
+    return execution.reason.value if execution.reason else ""
+
+
+def execution_row(execution: ExecutionView) -> tuple[str, ...]:
+    """A row of the history."""
+    return (
+        execution.id,
+        execution.job,
+        execution.status.value,
+        when(execution.created_at),
+        duration(execution.duration_ms),
+        execution.trigger.value,
+        why(execution),
+    )
+
+
+EXECUTION_HEADERS = ("EXECUTION", "JOB", "STATUS", "AT", "TOOK", "TRIGGER", "WHY")

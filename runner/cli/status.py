@@ -1,0 +1,58 @@
+"""How the runner stands, and which agents there are."""
+
+import click
+
+from runner.cli.diagnostics import render
+from runner.cli.render import json_out, table, when
+from runner.cli.session import Session, command_options
+from runner.service.views import StatusView
+
+
+@click.command()
+@command_options()
+def status(session: Session) -> None:
+    """Show how the runner stands: jobs, executions, pauses, and what is wrong with the files."""
+    with session.reader() as reader:
+        view = reader.status()
+    if session.json:
+        json_out(view)
+        return
+    for name, value in _lines(view):
+        click.echo(f"{name:<9} {value}")
+    if view.diagnostics:
+        click.echo()
+        click.echo(render([each.diagnostic() for each in view.diagnostics], color=session.color), nl=False)
+
+
+def _lines(view: StatusView) -> list[tuple[str, str]]:
+    lines = [("runner", f"up since {when(view.started_at)}, pid {view.pid}" if view.live else "not up")]
+    lines.append(("files", f"{view.jobs_dir}: {view.jobs} jobs in force, {view.invalid} invalid"))
+    lines.append(("state", view.state_dir))
+    lines.append(("now", f"{view.running} running, {view.pending} pending"))
+    if view.counts:
+        ended = ", ".join(f"{count} {name}" for name, count in sorted(view.counts.items()))
+        lines.append(("ended", ended))
+    if view.next:
+        lines.append(("next", f"{view.next.job} at {view.next.local}"))
+    if view.paused:
+        lines.append(("paused", ", ".join(view.paused)))
+    if view.stale:
+        lines.append(("stale", f"{', '.join(view.stale)}: the last good version is in force"))
+    if view.held:
+        lines.append(("held", view.held))
+    return lines
+
+
+@click.command()
+@command_options()
+def agents(session: Session) -> None:
+    """List the agents and the jobs that use them."""
+    with session.reader() as reader:
+        views = reader.agents()
+    if session.json:
+        json_out(views)
+        return
+    rows = [
+        (each.id, each.type, " ".join(each.command or ()) or "-", ", ".join(each.jobs) or "-") for each in views
+    ]
+    table(("AGENT", "TYPE", "COMMAND", "JOBS"), rows)

@@ -1,0 +1,301 @@
+"""The composition root: the only file that names concrete classes and ties them together."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from ulid import LaxMonotonicPolicy, ULIDGenerator
+
+from runner.agents.command import CommandAgent
+from runner.agents.insulin import Insulin
+from runner.clock import Clock, SystemClock
+from runner.engine.dispatcher import Dispatcher
+from runner.engine.journal import Journal
+from runner.engine.reconciler import Reconciler
+from runner.engine.runs import Services
+from runner.engine.scheduler import Scheduler
+from runner.execution.ledger import Ledger, fold
+from runner.executors.local import LocalExecutor
+from runner.plan import DesiredState, desire
+from runner.ports import Agent, Pause
+from runner.secrets import Secrets
+from runner.service.commands import Engine, Service
+from runner.service.reading import Reading
+from runner.settings import Settings
+from runner.sockets import listening
+from runner.spec.document import SourceFile
+from runner.spec.loader import read
+from runner.spec.models import Job
+from runner.storage.edit import JobFiles
+from runner.storage.jobs_dir import JobsDir
+from runner.storage.jsonl import JsonlRecords
+from runner.storage.outputs import Outputs
+from runner.storage.state import ChangesFile, StateDirectory
+from runner.web.api import application
+from runner.web.server import server
+
+DRAIN = 30.0
+"""Seconds that running executions are given when the runner is told to stop."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFacts:
+    """What a running engine knows."""
+
+    settings: Settings
+    reconciler: Reconciler
+    scheduler: Scheduler
+    dispatcher: Dispatcher
+    ledger: Ledger
+    started_at: datetime
+    live: bool = True
+
+    @property
+    def desired(self) -> DesiredState | None:
+        """What the files say."""
+        return self.reconciler.desired
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """The jobs in force."""
+        return self.scheduler.jobs
+
+    def pause(self, job: str) -> Pause | None:
+        """The pause of a job, unless it has run out."""
+        return self.scheduler.paused(job)
+
+    def next_slot(self, job: str) -> datetime | None:
+        """When a job is due next."""
+        return self.scheduler.next_slot(job)
+
+    def occupancy(self, job: str) -> tuple[int, int]:
+        """How many executions of a job run, and how many wait."""
+        return self.dispatcher.occupancy(job)
+
+    def about(self) -> Mapping[str, Any]:
+        """Where things are, since when, and what is held back."""
+        return {
+            "jobs_dir": str(self.settings.jobs),
+            "state_dir": str(self.settings.state),
+            "held": self.reconciler.held,
+            "synced_at": self.reconciler.synced_at,
+            "started_at": self.started_at,
+            "pid": os.getpid(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the files alone say, with no runner up."""
+
+    settings: Settings
+    desired: DesiredState
+    ledger: Ledger
+    pauses: Mapping[str, Pause]
+    clock: Clock
+    live: bool = False
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """The jobs that a runner would have."""
+        return self.desired.jobs
+
+    def pause(self, job: str) -> Pause | None:
+        """The pause of a job, unless it has run out."""
+        pause = self.pauses.get(job)
+        return None if pause and pause.until and pause.until <= self.clock.now() else pause
+
+    def next_slot(self, job: str) -> datetime | None:
+        """When a job would be due next."""
+        found, pause = self.desired.jobs[job], self.pause(job)
+        if found.schedule is None or not found.enabled or (pause and pause.until is None):
+            return None
+        now = self.clock.now()
+        return found.schedule.after(max(now, pause.until) if pause and pause.until else now)
+
+    def occupancy(self, job: str) -> tuple[int, int]:
+        """Nothing runs; what is pending waits for a runner."""
+        return 0, len(self.ledger.history(job).open)
+
+    def about(self) -> Mapping[str, Any]:
+        """Where things are."""
+        return {"jobs_dir": str(self.settings.jobs), "state_dir": str(self.settings.state)}
+
+
+def offline(settings: Settings) -> Reading:
+    """Answers from the files and the state directory alone; writes nothing."""
+    clock = SystemClock()
+    state = StateDirectory(settings.state)
+    records = JsonlRecords(state.executions)
+    desired = desire(JobsDir(settings.jobs, clock).read_now().files, None, now=clock.now())
+    facts = FileFacts(settings, desired, fold(records.read()), state.pauses(), clock)
+    return Reading(facts, records, Outputs(state.outputs, state.root), clock)
+
+
+def job_files(settings: Settings) -> JobFiles:
+    """Edits of the job tree."""
+    return JobFiles(settings.jobs)
+
+
+def read_jobs(settings: Settings) -> DesiredState:
+    """What the files say."""
+    clock = SystemClock()
+    return desire(JobsDir(settings.jobs, clock).read_now().files, None, now=clock.now())
+
+
+def read_jobs_with(settings: Settings, relative: str, text: str) -> DesiredState:
+    """What the files would say if one of them had this text."""
+    clock = SystemClock()
+    candidate = read(SourceFile(relative, text.encode(), str(settings.jobs)))
+    others = [each for each in JobsDir(settings.jobs, clock).read_now().files if each.path != candidate.path]
+    return desire([*others, candidate], None, now=clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A composed engine, its service, and where its records are written."""
+
+    service: Service
+    journal: Journal
+    dispatcher: Dispatcher
+    scheduler: Scheduler
+    reconciler: Reconciler
+    state: StateDirectory
+
+
+def _ids(clock: Clock) -> Callable[[datetime], str]:
+    """ULIDs that rise even within a millisecond and across a step back of the clock."""
+    generator = ULIDGenerator(clock=lambda: int(clock.now().timestamp() * 1000), policy=LaxMonotonicPolicy())
+    return lambda now: str(generator.generate(now))
+
+
+@contextlib.contextmanager
+def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = None) -> Iterator[Runner]:
+    """An engine on the state directory, as its one writer; nothing of it runs yet.
+
+    With `only`, no executions of other jobs are started.
+    """
+    state = StateDirectory(settings.state)
+    state.create()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(state.lock())
+        records = JsonlRecords(state.executions)
+        records.open()
+        stack.callback(records.close)
+        changes = ChangesFile(state.changes)
+        changes.open()
+        stack.callback(changes.close)
+        ledger = fold(records.read())
+        outputs = Outputs(state.outputs, state.root)
+        journal = Journal(records, ledger)
+        agents: dict[str, Agent] = {"command": CommandAgent(settings.jobs.absolute()), "llm": Insulin()}
+        secrets = Secrets.of_process(settings.secrets_dir)
+        executor = LocalExecutor(agents, outputs, secrets, state.jobs.absolute())
+        services = Services(clock, journal, ledger, executor, outputs)
+        dispatcher = Dispatcher(services, new_id=_ids(clock), max_running=settings.max_running, only=only)
+        scheduler = Scheduler(clock)
+        scheduler.set_pauses(state.pauses(), clock.now())
+        reconciler = Reconciler(
+            source=JobsDir(settings.jobs, clock),
+            scheduler=scheduler,
+            dispatcher=dispatcher,
+            changes=changes,
+            clock=clock,
+            allow_empty=settings.allow_empty,
+        )
+        facts = LiveFacts(settings, reconciler, scheduler, dispatcher, ledger, clock.now())
+        engine = Engine(
+            clock=clock,
+            scheduler=scheduler,
+            dispatcher=dispatcher,
+            reconciler=reconciler,
+            journal=journal,
+            ledger=ledger,
+            records=records,
+            outputs=outputs,
+            state=state,
+            writer=JobFiles(settings.jobs),
+            remove_job_dir=lambda job: shutil.rmtree(state.jobs / job, ignore_errors=True),
+        )
+        service = Service(engine, Reading(facts, records, outputs, clock))
+        yield Runner(service, journal, dispatcher, scheduler, reconciler, state)
+
+
+@contextlib.asynccontextmanager
+async def foreground(settings: Settings, only: frozenset[str]) -> AsyncIterator[Service]:
+    """A service without a runner: it takes the runner's place on the state directory for a moment.
+
+    Nothing is scheduled and nothing listens; executions of the jobs in `only` are started.
+    """
+    with composed(settings, SystemClock(), only) as runner:
+        async with dispatching(runner):
+            yield runner.service
+
+
+@contextlib.asynccontextmanager
+async def dispatching(runner: Runner) -> AsyncIterator[None]:
+    """While entered, executions are carried: the jobs are known, the last runner's leftovers settled."""
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(runner.journal.run())
+        await runner.reconciler.sync()
+        carrying = tasks.create_task(runner.dispatcher.run())
+        recovered = asyncio.ensure_future(runner.dispatcher.recovered.wait())
+        await asyncio.wait([recovered, carrying], return_when=asyncio.FIRST_COMPLETED)
+        recovered.cancel()
+        try:
+            yield
+        finally:
+            await runner.dispatcher.stop(DRAIN)
+            await carrying
+            runner.journal.close()
+            await writing
+
+
+async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
+    """Run until a signal says to stop. `ready` is called once when the runner answers on its socket."""
+    clock = SystemClock()
+    with composed(settings, clock) as runner, listening(runner.state.socket) as listener:
+        stop = _stop_on_signals(runner)
+        web = server(application(runner.service))
+        async with dispatching(runner), asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(runner.scheduler.run(runner.dispatcher.fire)),
+                tasks.create_task(runner.reconciler.run()),
+            ]
+            serving = tasks.create_task(web.serve(sockets=[listener]))
+            ready(runner)
+            await stop.wait()
+            _log.info("stopping", drain_s=DRAIN)
+            for task in background:
+                task.cancel()
+            await runner.dispatcher.stop(DRAIN)
+            runner.journal.close()
+            web.should_exit = True
+            await serving
+        _log.info("stopped")
+
+
+def _stop_on_signals(runner: Runner) -> asyncio.Event:
+    """An event that TERM and INT set; a second one hastens the end, HUP looks at the files."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    hastening: list[asyncio.Task[None]] = []
+
+    def on_stop() -> None:
+        if stop.is_set() and not hastening:
+            hastening.append(asyncio.ensure_future(runner.dispatcher.hasten()))
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_stop)
+    loop.add_signal_handler(signal.SIGHUP, runner.service.look_again)
+    return stop

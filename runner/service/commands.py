@@ -1,0 +1,164 @@
+"""What one can tell a running runner: run, cancel, pause, delete."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from runner.clock import Clock
+from runner.engine.dispatcher import Dispatcher
+from runner.engine.journal import Journal, Subscription
+from runner.engine.reconciler import Reconciler
+from runner.engine.scheduler import Scheduler
+from runner.errors import ConflictError, JobDisabledError
+from runner.execution.firing import Firing, PushEvent
+from runner.execution.ledger import Execution, Ledger, merge
+from runner.execution.lifecycle import Trigger
+from runner.execution.records import Record
+from runner.ports import JobWriter, OutputStore, Pause, RecordStore, StateStore
+from runner.service.reading import Reading
+from runner.service.views import Deleted, ExecutionView, JobView
+from runner.spec.models import Job, Mode, Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The living parts that commands act on."""
+
+    clock: Clock
+    scheduler: Scheduler
+    dispatcher: Dispatcher
+    reconciler: Reconciler
+    journal: Journal
+    ledger: Ledger
+    records: RecordStore
+    outputs: OutputStore
+    state: StateStore
+    writer: JobWriter
+    remove_job_dir: Callable[[str], None]
+
+
+class Service:
+    """Commands, and through `reading` all questions."""
+
+    def __init__(self, engine: Engine, reading: Reading) -> None:
+        self._engine = engine
+        self.reading = reading
+
+    # -- executions ------------------------------------------------------------------------------------------
+
+    async def run(self, job: str, payload: Payload | None, actor: str) -> ExecutionView:
+        """Run a job by hand; the answer is its first line, durable."""
+        return await self._submit(Firing(self.reading.find(job).id, Trigger.MANUAL, payload, actor=actor))
+
+    async def deliver(self, job: str, payload: Payload, event: PushEvent, actor: str) -> ExecutionView:
+        """Offer an event to a push job.
+
+        Raises:
+            ConflictError: when the job is not of mode push.
+        """
+        found = self.reading.find(job)
+        if found.mode is not Mode.PUSH:
+            raise ConflictError(
+                f"job {job} is of mode {found.mode.value} and takes no events; 'jobsd run {job}' runs it by hand"
+            )
+        return await self._submit(Firing(job, Trigger.PUSH, payload, event=event, actor=actor))
+
+    async def _submit(self, firing: Firing) -> ExecutionView:
+        pause = self._engine.scheduler.paused(firing.job)
+        record = await self._engine.dispatcher.submit(firing, paused=pause is not None)
+        return _view(record)
+
+    async def cancel(self, execution: str, actor: str) -> ExecutionView:
+        """Cancel an execution; `execution` may be shortened while unique."""
+        found = await asyncio.to_thread(self.reading.find_execution, execution)
+        record = await self._engine.dispatcher.cancel(found.id, actor)
+        return _view(merge(found.record, record), found)
+
+    async def cancel_job(self, job: str, actor: str) -> list[ExecutionView]:
+        """Cancel all executions of a job that have not ended; those that end by themselves first are left out."""
+        self.reading.find(job)
+        cancelled = []
+        for execution in self._engine.dispatcher.open_of(job):
+            try:
+                cancelled.append(_view(await self._engine.dispatcher.cancel(execution, actor)))
+            except ConflictError:
+                continue
+        return cancelled
+
+    def follow(self) -> AbstractContextManager[Subscription]:
+        """A live view of all records as they become durable."""
+        return self._engine.journal.subscribe()
+
+    # -- pauses ----------------------------------------------------------------------------------------------
+
+    def pause(self, job: str, actor: str, reason: str | None, duration: timedelta | None) -> JobView:
+        """Switch a job off at run time; its file stays as it is."""
+        found = self.reading.find(job)
+        if not found.enabled:
+            raise JobDisabledError(f"job {job} is disabled already, in {found.origin.path}")
+        now = self._engine.clock.now()
+        self._save_pauses({job: Pause(actor, now, reason, now + duration if duration else None)}, frozenset())
+        return self.reading.job(job)
+
+    def resume(self, job: str) -> JobView:
+        """End the pause of a job."""
+        found = self.reading.find(job)
+        if not found.enabled:
+            raise JobDisabledError(
+                f"job {job} is disabled in {found.origin.path}:{found.origin.line}; set enabled: true there"
+            )
+        self._save_pauses({}, frozenset({job}))
+        return self.reading.job(job)
+
+    def _save_pauses(self, new: dict[str, Pause], ended: frozenset[str]) -> None:
+        now = self._engine.clock.now()
+        pauses = {
+            job: pause
+            for job, pause in {**self._engine.scheduler.pauses, **new}.items()
+            if job not in ended and (pause.until is None or pause.until > now)
+        }
+        self._engine.state.save_pauses(pauses)
+        self._engine.scheduler.set_pauses(pauses, now)
+
+    # -- deleting --------------------------------------------------------------------------------------------
+
+    async def delete(self, job: str, actor: str) -> Deleted:
+        """Remove a job's document and, for good, its history, its outputs and its own folder."""
+        found = self.reading.find(job)
+        if found.stale:
+            raise ConflictError(f"{found.origin.path} has errors; mend it, or remove the document by hand first")
+        await asyncio.to_thread(self._engine.writer.remove_document, found.origin.path, found.origin.line)
+        await self._engine.reconciler.sync(removing=frozenset({job}))
+        if job in self._engine.scheduler.jobs:
+            raise ConflictError(f"job {job} is still there after its document was removed; nothing else was")
+        for execution in self._engine.dispatcher.open_of(job):
+            try:
+                await self._engine.dispatcher.cancel(execution, actor)
+            except ConflictError:
+                continue
+        self._save_pauses({}, frozenset({job}))
+        return await self._purge(found)
+
+    async def _purge(self, job: Job) -> Deleted:
+        executions = await asyncio.to_thread(self._executions_of, job.id)
+        gone = await self._engine.records.delete(job.id)
+        self._engine.ledger.forget(job.id)
+        self._engine.dispatcher.forget(job.id)
+        await asyncio.to_thread(self._engine.outputs.delete, executions)
+        await asyncio.to_thread(self._engine.remove_job_dir, job.id)
+        return Deleted(job=job.id, records=gone, executions=len(executions))
+
+    def _executions_of(self, job: str) -> set[str]:
+        return {record.id for record in self._engine.records.read() if record.job == job}
+
+    # -- signs of life ---------------------------------------------------------------------------------------
+
+    def look_again(self) -> None:
+        """Look at the files, as after SIGHUP."""
+        self._engine.reconciler.look_again()
+
+
+def _view(record: Record, known: Execution | None = None) -> ExecutionView:
+    return ExecutionView.of(Execution(record, known.created_at if known else record.at))

@@ -1,0 +1,355 @@
+"""What one can ask: answers from the jobs in force and from the records, with a runner or from files alone."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from runner import __version__
+from runner.clock import Clock
+from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
+from runner.execution.ledger import Execution, Ledger, newest
+from runner.execution.lifecycle import Status
+from runner.execution.records import DefinitionLine, ErrorLine, Record
+from runner.plan import DesiredState
+from runner.ports import Pause
+from runner.schedule.durations import format_duration
+from runner.service.views import (
+    AgentView,
+    DiagnosticView,
+    ExecutionView,
+    JobDetail,
+    JobView,
+    LastExecution,
+    NextRun,
+    PauseView,
+    SettingView,
+    StatusView,
+)
+from runner.spec.models import CommandSpec, Job
+
+SHORTEST_ID = 4
+"""Characters that a shortened execution id must have."""
+
+MOST = 10_000
+"""Executions or instants that one question may ask for."""
+
+
+class Facts(Protocol):
+    """What there is to know: a running engine gives it live, the files give it as they are."""
+
+    @property
+    def live(self) -> bool:
+        """Whether this is a running engine."""
+        ...
+
+    @property
+    def desired(self) -> DesiredState | None:
+        """What the files say."""
+        ...
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """The jobs in force."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The fold of the records."""
+        ...
+
+    def pause(self, job: str) -> Pause | None:
+        """The pause of a job."""
+        ...
+
+    def next_slot(self, job: str) -> datetime | None:
+        """When a job is due next."""
+        ...
+
+    def occupancy(self, job: str) -> tuple[int, int]:
+        """How many executions of a job run, and how many wait."""
+        ...
+
+    def about(self) -> Mapping[str, Any]:
+        """Further values of the status: where things are, since when."""
+        ...
+
+
+class RecordReader(Protocol):
+    """The log, newest line first."""
+
+    def backwards(self, job: str | None = None, execution: str | None = None) -> Iterator[Record]:
+        """Records of one job or one execution, or all."""
+        ...
+
+    def follow(self) -> Iterator[Record]:
+        """Records as they are appended from now on, without end."""
+        ...
+
+
+class OutputReader(Protocol):
+    """Captured output."""
+
+    def read(self, execution: str, start: int = 0) -> bytes:
+        """The output from byte `start` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which executions: newest first, at most `limit`, older than the execution `before`."""
+
+    job: str | None = None
+    statuses: frozenset[Status] = frozenset()
+    limit: int = 50
+    before: str | None = None
+
+
+class Reading:
+    """Questions and their answers."""
+
+    def __init__(self, facts: Facts, records: RecordReader, outputs: OutputReader, clock: Clock) -> None:
+        self._facts = facts
+        self._records = records
+        self._outputs = outputs
+        self._clock = clock
+
+    # -- jobs ------------------------------------------------------------------------------------------------
+
+    def find(self, job: str) -> Job:
+        """The job in force with this id.
+
+        Raises:
+            UnknownJobError: when there is none; the message says so when its file has errors.
+        """
+        found = self._facts.jobs.get(job)
+        if found is not None:
+            return found
+        problem = next((d for d in self._diagnostics() if d.is_error and d.job == job), None)
+        if problem is not None:
+            line = problem.span.line if problem.span else 1
+            raise UnknownJobError(f"job {job} is not in force: {problem.path}:{line}: {problem.message}")
+        raise UnknownJobError(f"no job has the id {job!r}; 'jobsd list' shows all")
+
+    def jobs(self) -> list[JobView]:
+        """All jobs in force, by id."""
+        return [self._view(job) for _, job in sorted(self._facts.jobs.items())]
+
+    def job(self, job: str) -> JobDetail:
+        """One job with all its settings."""
+        found = self.find(job)
+        view = self._view(found)
+        coming = (run.scheduled_for for run in self._runs(found, self._clock.now()))
+        return JobDetail(
+            **dict(view),
+            prompt=found.prompt,
+            settings=_settings(found),
+            next_runs=list(islice(coming, 5)),
+            diagnostics=[DiagnosticView.of(d) for d in self._diagnostics() if d.job == job],
+        )
+
+    def _view(self, job: Job) -> JobView:
+        running, pending = self._facts.occupancy(job.id)
+        slot = self._facts.next_slot(job.id)
+        pause = self._facts.pause(job.id)
+        return JobView(
+            id=job.id,
+            name=job.name,
+            description=job.description,
+            agent=job.agent.id,
+            mode=job.mode.value,
+            schedule=job.schedule.text if job.schedule else None,
+            timezone=job.timezone if job.schedule else None,
+            filter=job.filter.text if job.filter else None,
+            enabled=job.enabled,
+            paused=PauseView.of(pause) if pause else None,
+            stale=[DiagnosticView.of(problem) for problem in job.stale],
+            next_run=slot,
+            next_run_local=local_time(slot, job.timezone) if slot else None,
+            running=running,
+            pending=pending,
+            last=self._last(job.id),
+            labels=dict(job.labels),
+            definition=DefinitionLine(path=job.origin.path, line=job.origin.line, sha256=job.digest),
+            live=self._facts.live,
+        )
+
+    def _last(self, job: str) -> LastExecution | None:
+        history = self._facts.ledger.history(job)
+        newest_open = max(history.open) if history.open else None
+        execution = history.open[newest_open] if newest_open else None
+        if execution is None and history.recent:
+            execution = history.recent[-1]
+        if execution is None:
+            return None
+        record = execution.record
+        error = ErrorLine(type=record.error.type, message=record.error.message) if record.error else None
+        return LastExecution(id=record.id, status=record.status, at=record.at, reason=record.reason, error=error)
+
+    # -- time ------------------------------------------------------------------------------------------------
+
+    def next_runs(self, job: str | None, count: int, start: datetime | None = None) -> list[NextRun]:
+        """The coming instants of one job, or of all together, soonest first."""
+        if not 1 <= count <= MOST:
+            raise InvalidRequestError(f"the number of runs must be from 1 to {MOST}")
+        jobs = [self.find(job)] if job else list(self._facts.jobs.values())
+        after = start or self._clock.now()
+        runs = [run for one in jobs for run in islice(self._runs(one, after), count)]
+        return sorted(runs, key=lambda run: (run.scheduled_for, run.job))[:count]
+
+    def _runs(self, job: Job, after: datetime) -> Iterator[NextRun]:
+        pause = self._facts.pause(job.id)
+        if job.schedule is None or not job.enabled or (pause and pause.until is None):
+            return
+        slot = job.schedule.after(max(after, pause.until) if pause and pause.until else after)
+        while slot is not None:
+            yield NextRun(
+                job=job.id,
+                scheduled_for=slot,
+                local=local_time(slot, job.timezone),
+                note=job.schedule.note(slot),
+            )
+            slot = job.schedule.after(slot)
+
+    # -- executions ------------------------------------------------------------------------------------------
+
+    def executions(self, query: HistoryQuery) -> list[ExecutionView]:
+        """Executions, newest first."""
+        if not 1 <= query.limit <= MOST:
+            raise InvalidRequestError(f"the number of executions must be from 1 to {MOST}")
+        found = newest(self._records.backwards(job=query.job))
+        if query.before is not None:
+            found = (execution for execution in found if execution.id < (query.before or ""))
+        if query.statuses:
+            found = (execution for execution in found if execution.status in query.statuses)
+        return [ExecutionView.of(execution) for execution in islice(found, query.limit)]
+
+    def execution(self, prefix: str) -> ExecutionView:
+        """The execution whose id is, or uniquely starts with, `prefix`."""
+        return ExecutionView.of(self.find_execution(prefix))
+
+    def find_execution(self, prefix: str) -> Execution:
+        """The execution whose id is, or uniquely starts with, `prefix`.
+
+        Raises:
+            UnknownExecutionError: when there is none, or there are several.
+        """
+        wanted = prefix.upper()
+        if len(wanted) < SHORTEST_ID:
+            raise UnknownExecutionError(f"execution id {prefix!r} is too short: {SHORTEST_ID} characters at least")
+        whole = len(wanted) == len("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+        lines = self._records.backwards(execution=wanted if whole else None)
+        matches = [execution for execution in newest(lines) if _matches(execution.id, wanted)]
+        if len(matches) > 1:
+            raise UnknownExecutionError(f"{len(matches)} executions match {prefix!r}; give more of the id")
+        if not matches:
+            raise UnknownExecutionError(f"no execution has the id {prefix!r}; 'jobsd history' shows them")
+        return matches[0]
+
+    def follow(self) -> Iterator[ExecutionView]:
+        """Each transition as it is written from now on, by whatever runner, without end."""
+        return (ExecutionView.of(Execution(record, record.at)) for record in self._records.follow())
+
+    def output(self, execution: str, start: int = 0) -> bytes:
+        """The captured output of an execution (a whole id) from byte `start` on."""
+        return self._outputs.read(execution, start)
+
+    # -- the whole -------------------------------------------------------------------------------------------
+
+    def agents(self) -> list[AgentView]:
+        """All agents, by id."""
+        desired = self._facts.desired
+        views = []
+        for _, agent in sorted(desired.agents.items() if desired else ()):
+            spec = agent.spec
+            views.append(
+                AgentView(
+                    id=agent.id,
+                    name=agent.name,
+                    description=agent.description,
+                    type=agent.type,
+                    command=list(spec.command) if isinstance(spec, CommandSpec) else None,
+                    path=agent.origin.path if agent.origin else None,
+                    line=agent.origin.line if agent.origin else None,
+                    jobs=sorted(job.id for job in self._facts.jobs.values() if job.agent.id == agent.id),
+                )
+            )
+        return views
+
+    def status(self) -> StatusView:
+        """How the runner stands."""
+        ledger = self._facts.ledger
+        counts: dict[str, int] = {}
+        for job in ledger.jobs():
+            for status, count in ledger.history(job).counts.items():
+                counts[status.value] = counts.get(status.value, 0) + count
+        occupied = [self._facts.occupancy(job) for job in {*self._facts.jobs, *ledger.jobs()}]
+        coming = self._soonest()
+        problems = self._diagnostics()
+        return StatusView(
+            live=self._facts.live,
+            version=__version__,
+            jobs=len(self._facts.jobs),
+            invalid=len({(d.path, d.job) for d in problems if d.is_error}),
+            running=sum(running for running, _ in occupied),
+            pending=sum(pending for _, pending in occupied),
+            counts=counts,
+            next=coming,
+            paused=sorted(job for job in self._facts.jobs if self._facts.pause(job)),
+            stale=sorted(job.id for job in self._facts.jobs.values() if job.stale),
+            diagnostics=[DiagnosticView.of(problem) for problem in problems],
+            **self._facts.about(),
+        )
+
+    def _soonest(self) -> NextRun | None:
+        slots = ((slot, job) for job in self._facts.jobs if (slot := self._facts.next_slot(job)))
+        first = min(slots, default=None)
+        if first is None:
+            return None
+        slot, job = first
+        found = self._facts.jobs[job]
+        note = found.schedule.note(slot) if found.schedule else None
+        return NextRun(job=job, scheduled_for=slot, local=local_time(slot, found.timezone), note=note)
+
+    def _diagnostics(self) -> Iterable[Any]:
+        return self._facts.desired.diagnostics if self._facts.desired else ()
+
+
+def _matches(execution: str, wanted: str) -> bool:
+    """Ids share their first characters when they are of one time, so the end identifies as well."""
+    return execution.startswith(wanted) or execution.endswith(wanted)
+
+
+def local_time(instant: datetime, timezone: str) -> str:
+    """RFC 3339 in a zone: `2026-10-30T09:00:00+01:00`."""
+    return instant.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
+
+
+def _settings(job: Job) -> dict[str, SettingView]:
+    """Each value in force, and where it comes from."""
+    values: dict[str, Any] = {
+        "agent": job.agent.id,
+        "prompt": job.prompt,
+        "mode": job.mode.value,
+        "schedule": job.schedule.text if job.schedule else None,
+        "timezone": job.timezone,
+        "filter": job.filter.text if job.filter else None,
+        "payload": job.payload.value if job.payload else None,
+        "enabled": job.enabled,
+        "timeout": format_duration(job.timeout),
+        "concurrency": {"limit": job.concurrency.limit, "when_full": job.concurrency.when_full.value},
+        "rate_limit": job.rate_limit.text if job.rate_limit else None,
+        "retry": {
+            "attempts": job.retry.attempts,
+            "backoff": format_duration(job.retry.backoff),
+            "max_backoff": format_duration(job.retry.max_backoff),
+        },
+        "labels": dict(job.labels),
+    }
+    return {
+        name: SettingView(value=value, source=job.sources.get(name, "built-in"))
+        for name, value in values.items()
+        if value is not None or name in job.sources
+    }

@@ -1,0 +1,108 @@
+"""What a runner is told: command line before environment before `jobsd.yaml` before defaults."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from runner.errors import InvalidRequestError
+from runner.spec.document import SourceFile
+from runner.spec.source import scan
+
+CONFIG_NAME = "jobsd.yaml"
+
+
+class Settings(BaseSettings):
+    """Where things are and how much may run; every field is also `JOBSD_<NAME>` and a key of `jobsd.yaml`."""
+
+    model_config = SettingsConfigDict(env_prefix="JOBSD_", extra="forbid", frozen=True)
+
+    jobs: Path = Field(Path("jobs.d"), description="The directory with the job files.")
+    state: Path = Field(Path(".jobsd"), description="The state directory: records, outputs, socket.")
+    secrets_dir: Path | None = Field(None, description="Where ${file:NAME} is looked up.")
+    max_running: int = Field(
+        default_factory=lambda: 4 * (os.cpu_count() or 1),
+        ge=1,
+        le=10_000,
+        description="Runs at once, in all.",
+    )
+    log_format: Literal["console", "json"] = Field("console", description="Form of the runner's own log.")
+    listen: Literal["none"] = Field("none", description="TCP addresses; this version has the Unix socket only.")
+    allow_empty: bool = Field(
+        default=False, description="An empty or missing jobs directory means that there are no jobs."
+    )
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _socket_only(cls, value: object) -> object:
+        if value != "none":
+            raise ValueError("only 'none' is possible: this version answers on its Unix socket alone")
+        return value
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket of the HTTP API."""
+        return self.state / "jobsd.sock"
+
+
+def load_settings(given: Mapping[str, Any], config: Path | None = None) -> Settings:
+    """Gather the settings.
+
+    Args:
+        given: what the command line says; values of None are not given.
+        config: a settings file; by default `jobsd.yaml` beside the jobs directory, where there is one.
+
+    Raises:
+        InvalidRequestError: when a value does not fit; the message names where it comes from.
+    """
+    said = {name: value for name, value in given.items() if value is not None}
+    jobs = Path(said.get("jobs") or os.environ.get("JOBSD_JOBS") or "jobs.d")
+    path = config or jobs.parent / CONFIG_NAME
+    from_file = _read(path) if config is not None or path.is_file() else {}
+
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    try:
+        return Sourced(**said)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        where = _where(name, said, from_file, path)
+        message = "is not a setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InvalidRequestError(f"{where}: {message.removeprefix('Value error, ')}") from None
+
+
+def _where(name: str, said: Mapping[str, Any], from_file: Mapping[str, Any], path: Path) -> str:
+    if name in said:
+        return f"--{name.replace('_', '-')}"
+    if f"JOBSD_{name.upper()}" in os.environ:
+        return f"JOBSD_{name.upper()}"
+    return f"{path}: {name}" if name in from_file else name
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or "failed").lower()
+        raise InvalidRequestError(f"the settings file {path} can't be read: {reason}") from None
+    found = scan(SourceFile(str(path), raw))
+    for problem in found.diagnostics:
+        line = problem.span.line if problem.span else 1
+        raise InvalidRequestError(f"{path}:{line}: {problem.message}")
+    if len(found.documents) > 1:
+        raise InvalidRequestError(f"{path}: one document is expected, not {len(found.documents)}")
+    return dict(found.documents[0].data) if found.documents else {}
