@@ -1,5 +1,3 @@
 """jobsd: a declarative runner for agents, from YAML files to execution records."""
 
-from importlib.metadata import version
-
-__version__ = version("jobsd")
+__version__ = "0.1.0"

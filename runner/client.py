@@ -12,11 +12,11 @@ import orjson
 from pydantic import BaseModel
 
 from runner.errors import NoRunnerError, RunnerError
-from runner.service.reading import HistoryQuery
 from runner.service.views import (
     AgentView,
     Deleted,
     ExecutionView,
+    HistoryQuery,
     JobDetail,
     JobView,
     NextRun,
@@ -67,7 +67,8 @@ class Client:
 
     def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, headers={"Jobsd-Actor": self._actor}, **request)
+            headers = {"Jobsd-Actor": self._actor, "Content-Type": "application/json"}
+            response = self._http.request(method, path, headers=headers, **request)
         except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
             raise NoRunnerError("no runner is up: nothing answers on the socket; 'jobsd up' starts one") from None
         except httpx.TimeoutException:

@@ -1,14 +1,15 @@
 """Looking back: executions and their output."""
 
+from http import HTTPStatus
+
 import click
 
 from runner.cli.render import EXECUTION_HEADERS, execution_row, json_line, json_out, table, why
 from runner.cli.runs import follow_output
 from runner.cli.session import Reader, Session, command_options
-from runner.errors import UnknownExecutionError, UnknownJobError
+from runner.errors import RunnerError, UnknownExecutionError
 from runner.execution.lifecycle import Status
-from runner.service.reading import HistoryQuery
-from runner.service.views import ExecutionView
+from runner.service.views import ExecutionView, HistoryQuery
 
 
 @click.command()
@@ -28,7 +29,7 @@ def history(session: Session, job: str | None, limit: int, statuses: tuple[str, 
     wanted = frozenset(Status(status) for status in statuses)
     with session.reader() as reader:
         if job is not None:
-            _require(reader, job, limit)
+            _require(reader, job)
         found = reader.executions(HistoryQuery(job, wanted, limit))
         if follow:
             _follow(session, reader, list(reversed(found)), job, wanted)
@@ -39,12 +40,12 @@ def history(session: Session, job: str | None, limit: int, statuses: tuple[str, 
         table(EXECUTION_HEADERS, [execution_row(execution) for execution in found])
 
 
-def _require(reader: Reader, job: str, limit: int) -> None:
+def _require(reader: Reader, job: str) -> None:
     """A job that never was is an error; one that is gone may still have a history."""
     try:
         reader.job(job)
-    except UnknownJobError:
-        if not reader.executions(HistoryQuery(job, frozenset(), min(limit, 1))):
+    except RunnerError as error:
+        if error.status != HTTPStatus.NOT_FOUND or not reader.executions(HistoryQuery(job, frozenset(), 1)):
             raise
 
 

@@ -13,10 +13,8 @@ import click
 
 from runner.client import Client
 from runner.errors import NoRunnerError
-from runner.service.reading import HistoryQuery
-from runner.service.views import AgentView, ExecutionView, JobDetail, JobView, NextRun, StatusView
+from runner.service.views import AgentView, ExecutionView, HistoryQuery, JobDetail, JobView, NextRun, StatusView
 from runner.settings import Settings, load_settings
-
 
 SETTINGS_KEY = "jobsd.settings"
 """Where a command's own options that are settings wait in click's context."""

@@ -12,7 +12,7 @@ from runner.engine.journal import Journal, Subscription
 from runner.engine.reconciler import Reconciler
 from runner.engine.scheduler import Scheduler
 from runner.errors import ConflictError, JobDisabledError
-from runner.execution.firing import Firing, PushEvent
+from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, Ledger, merge
 from runner.execution.lifecycle import Trigger
 from runner.execution.records import Record
@@ -52,7 +52,7 @@ class Service:
         """Run a job by hand; the answer is its first line, durable."""
         return await self._submit(Firing(self.reading.find(job).id, Trigger.MANUAL, payload, actor=actor))
 
-    async def deliver(self, job: str, payload: Payload, event: PushEvent, actor: str) -> ExecutionView:
+    async def deliver(self, job: str, payload: Payload, actor: str) -> ExecutionView:
         """Offer an event to a push job.
 
         Raises:
@@ -63,7 +63,7 @@ class Service:
             raise ConflictError(
                 f"job {job} is of mode {found.mode.value} and takes no events; 'jobsd run {job}' runs it by hand"
             )
-        return await self._submit(Firing(job, Trigger.PUSH, payload, event=event, actor=actor))
+        return await self._submit(Firing(job, Trigger.PUSH, payload, actor=actor))
 
     async def _submit(self, firing: Firing) -> ExecutionView:
         pause = self._engine.scheduler.paused(firing.job)

@@ -1,7 +1,6 @@
 """What one can ask: answers from the jobs in force and from the records, with a runner or from files alone."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
@@ -11,7 +10,6 @@ from runner import __version__
 from runner.clock import Clock
 from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
 from runner.execution.ledger import Execution, Ledger, newest
-from runner.execution.lifecycle import Status
 from runner.execution.records import DefinitionLine, ErrorLine, Record
 from runner.plan import DesiredState
 from runner.ports import Pause
@@ -20,6 +18,7 @@ from runner.service.views import (
     AgentView,
     DiagnosticView,
     ExecutionView,
+    HistoryQuery,
     JobDetail,
     JobView,
     LastExecution,
@@ -95,16 +94,6 @@ class OutputReader(Protocol):
     def read(self, execution: str, start: int = 0) -> bytes:
         """The output from byte `start` on."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryQuery:
-    """Which executions: newest first, at most `limit`, older than the execution `before`."""
-
-    job: str | None = None
-    statuses: frozenset[Status] = frozenset()
-    limit: int = 50
-    before: str | None = None
 
 
 class Reading:
@@ -351,5 +340,5 @@ def _settings(job: Job) -> dict[str, SettingView]:
     return {
         name: SettingView(value=value, source=job.sources.get(name, "built-in"))
         for name, value in values.items()
-        if value is not None or name in job.sources
+        if value is not None
     }

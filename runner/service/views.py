@@ -1,6 +1,7 @@
 """What people and programs see of jobs, executions and the runner: one shape for HTTP, command line and page."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -222,6 +223,16 @@ class Deleted(View):
     job: str
     records: int
     executions: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which executions: newest first, at most `limit`, older than the execution `before`."""
+
+    job: str | None = None
+    statuses: frozenset[Status] = frozenset()
+    limit: int = 50
+    before: str | None = None
 
 
 def to_json(view: BaseModel) -> dict[str, Any]:

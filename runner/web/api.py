@@ -14,13 +14,11 @@ from starlette.exceptions import HTTPException
 
 from runner import __version__
 from runner.errors import ExpressionError, InvalidRequestError, PayloadTooLargeError, RunnerError
-from runner.execution.firing import PushEvent
 from runner.execution.ledger import Execution
 from runner.execution.lifecycle import Status
-from runner.schedule.durations import parse_duration
+from runner.schedule.durations import DurationError, parse_duration
 from runner.service.commands import Service
-from runner.service.reading import HistoryQuery
-from runner.service.views import ExecutionView, to_json
+from runner.service.views import ExecutionView, HistoryQuery, to_json
 from runner.spec.models import Payload
 
 LARGEST_BODY = 25 * 1024 * 1024
@@ -136,7 +134,7 @@ class Api:
         if kind != "application/json":
             raise HTTPException(415, f"events are taken as application/json, not as {kind}")
         payload = Payload(_parse(await _body(request), "the event"))
-        view = await self._service.deliver(job, payload, PushEvent(), _actor(actor))
+        view = await self._service.deliver(job, payload, _actor(actor))
         return _json({"executions": [to_json(view)]}, 202)
 
     async def cancel_job(self, job: str, actor: Actor = None) -> Response:
@@ -145,7 +143,10 @@ class Api:
 
     async def disable(self, job: str, wish: DisableRequest, actor: Actor = None) -> Response:
         """Pause a job at run time."""
-        duration = parse_duration(wish.duration) if wish.duration else None
+        try:
+            duration = parse_duration(wish.duration) if wish.duration else None
+        except DurationError as error:
+            raise InvalidRequestError(f"for: {error}") from None
         return _view(self._service.pause(job, _actor(actor), wish.reason, duration))
 
     async def enable(self, job: str) -> Response:
