@@ -32,7 +32,7 @@ def validate(session: Session, paths: tuple[str, ...]) -> None:
         state = read_jobs(session.settings.model_copy(update={"jobs": root}))
         wanted = [each for each in state.diagnostics if shown is None or _below(each.path, shown)]
         found |= dict.fromkeys(wanted)
-        count += state.files if shown is None else len(shown)
+        count += state.files if shown is None else sum(map(_files_below, shown))
     diagnostics = list(found)
     _print(session, diagnostics, count)
     if any(diagnostic.is_error for diagnostic in diagnostics):
@@ -62,6 +62,13 @@ def _trees(jobs: Path, paths: Sequence[str]) -> list[tuple[Path, list[Path] | No
 
 def _below(path: str, shown: Sequence[Path]) -> bool:
     return any(Path(path).resolve().is_relative_to(each.resolve()) for each in shown)
+
+
+def _files_below(path: Path) -> int:
+    """How many job files a path stands for."""
+    if path.is_file():
+        return 1
+    return sum(1 for each in path.rglob("*.y*ml") if not any(part.startswith(".") for part in each.parts))
 
 
 def _print(session: Session, diagnostics: list[Diagnostic], count: int) -> None:

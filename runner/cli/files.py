@@ -20,8 +20,8 @@ from runner.errors import ConflictError, Diagnostic, InvalidDocumentError, Inval
 from runner.service.views import Deleted
 from runner.spec.checks import slug
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z ]*[A-Za-z]")
-_WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off"}
+_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _-]*[A-Za-z0-9])?")
+_WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 @click.command()
@@ -148,9 +148,11 @@ def _edit_until_valid(session: Session, draft: Path, relative: str) -> str:
 def delete(session: Session, job: str, *, yes: bool) -> None:
     """Delete a job for good: its document, its history, its outputs and what it remembers.
 
-    Asks first on a terminal. Executions of it that run are cancelled.
+    Asks first; where there is no terminal, it wants --yes. Executions of it that run are cancelled.
     """
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InvalidRequestError("deleting is for good: say --yes where nobody can be asked")
         click.confirm(f"Delete {job}, its file and all of its history?", abort=True, err=True)
     try:
         with session.runner() as runner:
@@ -160,7 +162,8 @@ def delete(session: Session, job: str, *, yes: bool) -> None:
     if session.json:
         json_out(gone)
     else:
-        click.echo(f"deleted {gone.job} with {gone.executions} executions ({gone.records} records)")
+        executions = "1 execution" if gone.executions == 1 else f"{gone.executions} executions"
+        click.echo(f"deleted {gone.job} with {executions}")
 
 
 async def _delete_without_runner(session: Session, job: str) -> Deleted:

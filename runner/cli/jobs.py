@@ -55,7 +55,11 @@ def show(session: Session, job: str) -> None:
     click.echo()
     table(
         ("SETTING", "VALUE", "FROM"),
-        [(name, _value(setting.value), setting.source) for name, setting in detail.settings.items()],
+        [
+            (name, _value(setting.value), setting.source)
+            for name, setting in detail.settings.items()
+            if setting.value not in ("", {})
+        ],
     )
     _show_runs(detail)
     problems = [view.diagnostic() for view in [*detail.stale, *detail.diagnostics]]

@@ -18,6 +18,9 @@ from runner.service.views import ExecutionView, JobView, to_json
 WIDE = 10_000
 """Columns where no terminal limits them: a pipe gets whole values."""
 
+LONGEST_REASON = 120
+"""Characters of an error's message that a line shows."""
+
 _COLORS = {
     "completed": "green",
     "failed": "red",
@@ -77,12 +80,12 @@ def status_text(status: str, *, color: bool) -> str:
     return click.style(status, fg=_COLORS.get(status)) if color else status
 
 
-def when(instant: datetime | None, timezone: str | None = None) -> str:
-    """A time for people, in a zone: `Wed 2026-10-28 09:00 CET`; seconds only where there are any."""
+def when(instant: datetime | None, timezone: str | None = None, *, exact: bool = False) -> str:
+    """A time for people, in a zone: `Wed 2026-10-28 09:00 CET`; seconds where there are any, or always."""
     if instant is None:
         return "-"
     local = instant.astimezone(ZoneInfo(timezone)) if timezone else instant.astimezone()
-    seconds = ":%S" if local.second else ""
+    seconds = ":%S" if exact or local.second else ""
     return local.strftime(f"%a %Y-%m-%d %H:%M{seconds} %Z")
 
 
@@ -109,14 +112,20 @@ def last_of(job: JobView) -> str:
 def why(execution: ExecutionView) -> str:
     """Why an execution has its status, in a few words."""
     if execution.error is not None:
-        return f"{execution.error.type.value}: {execution.error.message}"
+        return _short(f"{execution.error.type.value}: {execution.error.message}")
     if execution.filter is not None and execution.filter.message:
-        return f"filter: {execution.filter.message}"
+        return _short(f"filter: {execution.filter.message}")
     if execution.cancelled_by is not None:
         return f"{execution.reason.value if execution.reason else 'by_hand'}, by {execution.cancelled_by}"
     if execution.count is not None:
         return f"{execution.count} slots missed"
     return execution.reason.value if execution.reason else ""
+
+
+def _short(text: str) -> str:
+    """The first line of a text, cut where a table would burst; the record has all of it."""
+    line = text.split("\n", 1)[0]
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 def execution_row(execution: ExecutionView) -> tuple[str, ...]:
@@ -125,7 +134,7 @@ def execution_row(execution: ExecutionView) -> tuple[str, ...]:
         execution.id,
         execution.job,
         execution.status.value,
-        when(execution.created_at),
+        when(execution.created_at, exact=True),
         duration(execution.duration_ms),
         execution.trigger.value,
         why(execution),

@@ -96,6 +96,8 @@ class Session:
                 from runner.daemon import offline  # noqa: PLC0415 - a live runner needs none of it
 
                 click.echo("jobsd: no runner is up; answering from the files", err=True)
+                if not self.settings.jobs.is_dir():
+                    click.echo(f"jobsd: there is no directory {self.settings.jobs}", err=True)
                 reader = offline(self.settings)
             yield reader
 
@@ -107,8 +109,9 @@ def command_options(
 
     They are accepted after the command's name as well as before it; the help of `jobsd` itself lists them.
     """
+    choice = click.option("--format", "output_format", type=click.Choice(formats), default="text", help="Output.")
     options = (
-        click.option("--format", "output_format", type=click.Choice(formats), default="text", help="Output."),
+        *((choice,) if len(formats) > 1 else ()),
         click.option("--config", type=click.Path(), help="Settings file.", hidden=True),
         click.option("--state", type=click.Path(), help="State directory.", hidden=True),
         click.option("--jobs", type=click.Path(), help="Directory with the job files.", hidden=True),
@@ -116,7 +119,7 @@ def command_options(
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def command(*, output_format: str, **given: Any) -> None:
+        def command(*, output_format: str = "text", **given: Any) -> None:
             context = click.get_current_context()
             where = {name: given.pop(name) or context.obj.get(name) for name in ("jobs", "state", "config")}
             config = where.pop("config")

@@ -26,7 +26,7 @@ def status(session: Session) -> None:
 
 def _lines(view: StatusView) -> list[tuple[str, str]]:
     lines = [("runner", f"up since {when(view.started_at)}, pid {view.pid}" if view.live else "not up")]
-    lines.append(("files", f"{view.jobs_dir}: {view.jobs} jobs in force, {view.invalid} invalid"))
+    lines.append(("files", f"{view.jobs_dir}: {view.jobs} jobs in force, {view.invalid} documents with errors"))
     lines.append(("state", view.state_dir))
     lines.append(("now", f"{view.running} running, {view.pending} pending"))
     if view.counts:

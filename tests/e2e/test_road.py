@@ -247,7 +247,7 @@ def test_deleting_a_job_removes_its_document_and_all_that_it_left(place):
     with place.up():
         gone = place.jobsd("run", "one", "--wait", "--format", "json").json["id"]
         kept = place.jobsd("run", "two", "--wait", "--format", "json").json["id"]
-        done = place.jobsd("delete", "one", "--format", "json")
+        done = place.jobsd("delete", "one", "--yes", "--format", "json")
         assert done.json == {"job": "one", "records": 3, "executions": 1}
         assert place.jobsd("show", "one").code == 4
         assert place.jobsd("history", "one").code == 4
@@ -255,7 +255,8 @@ def test_deleting_a_job_removes_its_document_and_all_that_it_left(place):
     assert not (place.state / "outputs" / f"{gone}.log").exists()
     assert not (place.state / "jobs" / "one").exists()
     assert "One" not in (place.jobs / "two.yaml").read_text()
-    done = place.jobsd("delete", "two")
+    assert place.jobsd("delete", "two").code == 2
+    done = place.jobsd("delete", "two", "--yes")
     assert done.code == 0, done.err
     assert place.records() == []
 
