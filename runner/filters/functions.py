@@ -1,0 +1,132 @@
+"""The functions that an expression may call: what they take, what they give, and how they are computed."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from runner.filters.javascript import NotPrimitiveError, to_number
+from runner.filters.operators import ABSENT, holds
+from runner.filters.site import Site
+
+_EXACT_HALF: Final = 2.0**52
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """An entry of the function table.
+
+    `call` gets the site of the call and the arguments; it returns a value, or the Verdict of an error.
+    `takes` has the kind that each argument must have (None: any); `gives` is the kind of the result.
+    """
+
+    name: str
+    call: Callable[..., Any]
+    least: int
+    most: int | None
+    gives: str
+    takes: tuple[str | None, ...] = ()
+    usage: str = ""
+
+
+def _round(number: float) -> float:
+    """Halves go up, towards positive infinity."""
+    if not abs(number) < _EXACT_HALF:
+        return number
+    below = math.floor(number)
+    rounded = float(below + 1 if number - below >= 0.5 else below)
+    return math.copysign(rounded, number) if rounded == 0 else rounded
+
+
+def _whole(rounding: Callable[[float], int], number: float) -> float:
+    if not math.isfinite(number):
+        return number
+    return math.copysign(float(rounding(number)), number) if number else number
+
+
+def _root(number: float) -> float:
+    return math.sqrt(number) if number >= 0 else math.nan
+
+
+def _logarithm(log: Callable[[float], float], number: float) -> float:
+    if number > 0:
+        return log(number)
+    return -math.inf if number == 0 else math.nan
+
+
+def _extreme(numbers: list[float], start: float) -> float:
+    """The greatest number for a start of -Infinity, the least for Infinity; -0 is less than 0."""
+    if any(math.isnan(number) for number in numbers):
+        return math.nan
+    choose = max if start < 0 else min
+    return choose([start, *numbers], key=lambda number: (number, math.copysign(1.0, number)))
+
+
+def _numeric(compute: Callable[[float], float]) -> Callable[..., Any]:
+    def call(site: Site, value: Any = math.nan, *_: Any) -> Any:
+        try:
+            return compute(to_number(value))
+        except NotPrimitiveError:
+            return _not_primitive(site)
+
+    return call
+
+
+def _extremum(start: float) -> Callable[..., Any]:
+    def call(site: Site, *values: Any) -> Any:
+        try:
+            return _extreme([to_number(value) for value in values], start)
+        except NotPrimitiveError:
+            return _not_primitive(site)
+
+    return call
+
+
+def _not_primitive(site: Site) -> Any:
+    return site.problem("TypeError", "an object with a field toString can't become a number")
+
+
+def _mapping(convert: Callable[[str], str]) -> Callable[..., Any]:
+    def call(site: Site, value: Any = None, *_: Any) -> Any:
+        return convert(value) if type(value) is str else site.unfit(value, "text")
+
+    return call
+
+
+def _includes(site: Site, items: Any = None, value: Any = ABSENT, *_: Any) -> Any:
+    return holds(items, value) if type(items) is list else site.unfit(items, "list")
+
+
+def _exists(_site: Site, value: Any = None, *_: Any) -> bool:
+    return value is not None and value is not ABSENT
+
+
+def _empty(_site: Site, value: Any = None, *_: Any) -> bool:
+    return value is None or value is ABSENT or value == "" or (type(value) is list and not value)
+
+
+def _number_function(name: str, compute: Callable[[float], float]) -> Function:
+    return Function(name, _numeric(compute), 1, 1, "number", (None,), f"{name}(number)")
+
+
+_ALL: Final = (
+    _number_function("abs", abs),
+    _number_function("ceil", partial(_whole, math.ceil)),
+    _number_function("floor", partial(_whole, math.floor)),
+    _number_function("round", _round),
+    _number_function("sqrt", _root),
+    _number_function("log", partial(_logarithm, math.log)),
+    _number_function("log2", partial(_logarithm, math.log2)),
+    _number_function("log10", partial(_logarithm, math.log10)),
+    Function("max", _extremum(-math.inf), 1, None, "number", (), "max(number, …)"),
+    Function("min", _extremum(math.inf), 1, None, "number", (), "min(number, …)"),
+    Function("exists", _exists, 1, 1, "boolean", (None,), "exists(event.field)"),
+    Function("empty", _empty, 1, 1, "boolean", (None,), "empty(event.field)"),
+    Function("lower", _mapping(str.lower), 1, 1, "text", ("text",), "lower(text)"),
+    Function("upper", _mapping(str.upper), 1, 1, "text", ("text",), "upper(text)"),
+    Function("includes", _includes, 2, 2, "boolean", ("list", None), "includes(list, value)"),
+)
+
+FUNCTIONS: Final = {function.name: function for function in _ALL}
+"""The table, by name."""
