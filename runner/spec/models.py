@@ -1,0 +1,147 @@
+"""Jobs and agents as the house knows them: frozen values, resolved and complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import Diagnostic
+
+if TYPE_CHECKING:
+    # Only named here: whoever shows a job need not load the compilers of filters and schedules.
+    from runner.filters import Filter
+    from runner.schedule import Schedule
+
+BUILT_IN_AGENT = "insulin"
+"""The id of the agent that needs no document and runs a job that names none."""
+
+
+class Mode(StrEnum):
+    """What makes a job run."""
+
+    MANUAL = "manual"
+    CRON = "cron"
+    PUSH = "push"
+
+
+class WhenFull(StrEnum):
+    """What happens to an execution that would exceed the job's concurrency limit."""
+
+    QUEUE = "queue"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A JSON value that was given: the wrapper tells a given null from nothing given."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many executions of one job run at once, and what happens to one more."""
+
+    limit: int = 1
+    when_full: WhenFull = WhenFull.QUEUE
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `count` executions in any `window`; `text` is the notation as written, such as `10/hour`."""
+
+    count: int
+    window: timedelta
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed attempt is repeated: `attempts` counts the first, so 1 means no retry."""
+
+    attempts: int = 1
+    backoff: timedelta = timedelta(seconds=30)
+    max_backoff: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document stands: `path` as people see it, from the working directory, and its first line."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A program to start: references in `env` are unresolved, `cwd` is relative to the agent's folder."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LlmSpec:
+    """A language model to ask; without `model`, the settings decide when the run starts."""
+
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who does the work of a job.
+
+    `origin` is None for the built-in agent. `folder` is the folder of the agent's file, relative to the root
+    of the tree and empty for the root itself. `digest` covers everything that changes what a run does.
+    """
+
+    id: str
+    name: str
+    description: str
+    type: str
+    timeout: timedelta | None
+    digest: str
+    origin: Origin | None
+    folder: str
+    spec: CommandSpec | LlmSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job with every value resolved from its document, its agent, defaults documents and built-ins.
+
+    `sources` says for every field where its value comes from, in words for people. `digest` is the SHA-256 of
+    the resolved definition and does not depend on where it stands. `stale` holds the errors of a newer text
+    that could not be used, so that this older definition stays in force.
+    """
+
+    id: str
+    name: str
+    description: str
+    agent: Agent
+    prompt: str
+    mode: Mode
+    schedule: Schedule | None
+    timezone: str
+    filter: Filter | None
+    payload: Payload | None
+    enabled: bool
+    timeout: timedelta
+    concurrency: Concurrency
+    rate_limit: RateLimit | None
+    retry: Retry
+    labels: Mapping[str, str]
+    digest: str
+    origin: Origin
+    sources: Mapping[str, str]
+    stale: tuple[Diagnostic, ...] = ()
+
+    @property
+    def trigger_key(self) -> tuple[Mode, str | None, str, bool]:
+        """What decides when the job fires; two definitions with equal keys need no rescheduling."""
+        return (self.mode, self.schedule.text if self.schedule else None, self.timezone, self.enabled)
