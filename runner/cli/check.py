@@ -13,7 +13,11 @@ from runner.cli.render import json_out
 from runner.cli.session import Session, command_options
 from runner.daemon import read_jobs
 from runner.errors import Diagnostic, InvalidRequestError
-from runner.spec.jsonschema import SCHEMAS
+from runner.execution.jsonschema import execution_schema
+from runner.spec.jsonschema import SCHEMAS as DOCUMENTS
+
+SCHEMAS = {**DOCUMENTS, "execution": execution_schema}
+"""How each schema is made, by its name."""
 
 
 @click.command()

@@ -27,6 +27,7 @@ COMMANDS = {
     "logs": "runner.cli.history:logs",
     "status": "runner.cli.status:status",
     "agents": "runner.cli.status:agents",
+    "filter": "runner.cli.filter:filter_command",
     "schema": "runner.cli.check:schema",
     "docs": "runner.cli.check:docs",
 }

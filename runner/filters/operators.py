@@ -22,7 +22,10 @@ LONGEST_TEXT: Final = 4 * 1024 * 1024
 ABSENT: Final = object()
 """The value of a missing path where that is allowed, and of an argument that was not given."""
 
-_FEW = 16
+LONGEST_PATTERN: Final = 1000
+"""Characters of a pattern that comes from the payload: with its length grows the time for each character."""
+
+_FEW: Final = 16
 
 
 def unwrapped(value: Any) -> Any:
@@ -115,6 +118,8 @@ def match(subject: Any, pattern: Any, subject_site: Site, pattern_site: Site) ->
     pattern = text(pattern, pattern_site)
     if type(pattern) is Verdict:
         return pattern
+    if len(pattern) > LONGEST_PATTERN:
+        return pattern_site.problem("SyntaxError", f"the pattern has more than {LONGEST_PATTERN:,} characters")
     try:
         compiled = compile_pattern(pattern)
     except PatternError as error:
@@ -138,6 +143,8 @@ def subset(left: Any, right: Any, left_site: Site, right_site: Site) -> Any:
     present = right if type(right) is list else [right]
     if len(wanted) <= 1 or len(wanted) * len(present) <= _FEW:
         return all(holds(present, item) for item in wanted)
+    if {*map(type, wanted), *map(type, present)} == {str}:
+        return set(wanted) <= set(present)
     keys = {value_key(item) for item in present}
     return all(value_key(item) in keys for item in wanted)
 

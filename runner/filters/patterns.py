@@ -24,6 +24,8 @@ class PatternError(ValueError):
 def _options() -> "re2.Options":
     options = re2.Options()
     options.log_errors = False
+    # Only whether there is a match is ever asked, and groups cost: 8 s became 1 ms for the worst pattern tried.
+    options.never_capture = True
     return options
 
 

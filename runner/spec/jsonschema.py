@@ -76,6 +76,11 @@ SCHEMAS: Final[Mapping[str, Callable[[], Schema]]] = {
 """How each schema is made, by the name of its file: `schemas/NAME.schema.json`."""
 
 
+def published(model: type[BaseModel], title: str) -> Schema:
+    """Return the schema of a model as it is published, which knows no null."""
+    return _with_header(_document_schema(model, title))
+
+
 class _Generator(GenerateJsonSchema):
     """Leaves out the titles that Pydantic makes from field names, and what stands for a field left out."""
 

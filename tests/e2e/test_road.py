@@ -27,6 +27,14 @@ agent: echo
 """
 
 
+SLOW = """name: Slow
+mode: manual
+agent: slow
+---
+{kind: agent, id: slow, type: command, command: [sleep, "600"]}
+"""
+
+
 def of_job(job: str, status: str, name: str | None = None) -> Any:
     return lambda r: r["job"] == job and r["status"] == status and name in {None, r["name"]}
 
@@ -186,7 +194,8 @@ rate_limit: 1/hour
     )
     with place.up():
         ended = {
-            job: place.jobsd("run", job, "--wait", "--format", "json") for job in ("missing", "bad", "slow", "lonely")
+            job: place.jobsd("run", job, "--wait", "--format", "json")
+            for job in ("missing", "bad", "slow", "lonely")
         }
         running = place.jobsd("run", "slow", "--format", "json").json["id"]
         place.await_record(lambda r: r["id"] == running and r["status"] == "running")
@@ -201,7 +210,10 @@ rate_limit: 1/hour
     assert errors["lonely"]["type"] == "provider"
     assert "no model is set" in errors["lonely"]["message"]
     assert (cancelled["status"], cancelled["reason"]) == ("cancelled", "by_hand")
-    assert [(each["status"], each.get("reason")) for each in limited] == [("pending", None), ("rate_limited", "rate")]
+    assert [(each["status"], each.get("reason")) for each in limited] == [
+        ("pending", None),
+        ("rate_limited", "rate"),
+    ]
 
 
 def test_each_refusal_is_one_line_with_its_exit_code(place):
@@ -243,7 +255,9 @@ def test_a_pause_outlives_a_restart_and_ends_by_hand(place):
 
 
 def test_deleting_a_job_removes_its_document_and_all_that_it_left(place):
-    place.write("two.yaml", "name: One\nmode: manual\nagent: echo\n---\nname: Two\nmode: manual\nagent: echo\n" + ECHO)
+    place.write(
+        "two.yaml", "name: One\nmode: manual\nagent: echo\n---\nname: Two\nmode: manual\nagent: echo\n" + ECHO
+    )
     with place.up():
         gone = place.jobsd("run", "one", "--wait", "--format", "json").json["id"]
         kept = place.jobsd("run", "two", "--wait", "--format", "json").json["id"]
@@ -276,7 +290,7 @@ def test_commands_that_read_answer_from_the_files_when_no_runner_is_up(samples):
 def test_what_was_pending_or_running_when_the_runner_was_killed_is_settled_by_the_next(place):
     place.write(
         "slow.yaml",
-        "name: Slow\nmode: manual\nagent: slow\n---\n{kind: agent, id: slow, type: command, command: [sleep, '600']}\n",
+        SLOW,
     )
     with place.up() as runner:
         first, second = (place.jobsd("run", "slow", "--format", "json").json["id"] for _ in range(2))
@@ -313,7 +327,7 @@ def test_a_runner_that_is_told_to_stop_lets_runs_end_and_keeps_what_is_pending(p
 def test_a_second_signal_ends_what_runs_at_once(place):
     place.write(
         "slow.yaml",
-        "name: Slow\nmode: manual\nagent: slow\n---\n{kind: agent, id: slow, type: command, command: [sleep, '600']}\n",
+        SLOW,
     )
     with place.up() as runner:
         execution = place.jobsd("run", "slow", "--format", "json").json["id"]

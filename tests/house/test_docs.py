@@ -30,7 +30,7 @@ from runner.spec.agents import CommandAgent
 from runner.spec.checks import to_rate_limit
 from runner.spec.document import SourceFile
 from runner.spec.documents import DefaultsDocument, JobDocument, Written
-from runner.spec.jsonschema import SCHEMAS
+from runner.cli.check import SCHEMAS
 from runner.spec.loader import read
 from runner.spec.models import CommandSpec, Mode, WhenFull
 from runner.spec.support import NOT_SUPPORTED_YET

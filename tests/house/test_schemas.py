@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from runner.spec.jsonschema import SCHEMAS
+from runner.cli.check import SCHEMAS
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 MADE = dict(SCHEMAS)
