@@ -2,10 +2,11 @@
 
 import contextlib
 from array import array
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from runner.execution.lifecycle import (
     ErrorType,
@@ -15,13 +16,13 @@ from runner.execution.lifecycle import (
     Status,
     check_transition,
 )
-from runner.execution.records import Record
-from runner.spec.models import Payload
+from runner.execution.records import Record, following, milliseconds
+from runner.spec.models import LARGEST_RATE, Payload
 
 RECENT = 100
 """How many ended executions of a job stay in memory, without payload and result; the log has all."""
 
-WINDOW = 10_000
+WINDOW = LARGEST_RATE
 """How many admissions of a job are remembered for its rate limit: the largest count that a limit may have."""
 
 _OF_ITS_LINE = frozenset(
@@ -85,8 +86,11 @@ class JobHistory:
 
 
 def remember_admission(admitted: "array[float]", at: datetime) -> None:
-    """Add an admission (Unix seconds) to a job's window, and let the oldest go now and then."""
-    admitted.append(at.timestamp())
+    """Add an admission (Unix seconds) to a job's window, and let the oldest go now and then.
+
+    The window stays in order of time also when the wall clock was stepped back.
+    """
+    insort(admitted, at.timestamp())
     if len(admitted) >= 2 * WINDOW:
         del admitted[:WINDOW]
 
@@ -214,21 +218,18 @@ def settle_lost(execution: Execution, now: datetime, retry_at: datetime | None) 
     """
     last = execution.record
     lost = Failure(ErrorType.RUNNER_LOST, "the runner died while this ran")
-    base = replace(last, at=now, error=lost, payload=None, payload_ref=None, payload_sha256=None, filter=None)
+    settled = replace(following(last, Status.FAILED, now), error=lost)
     if retry_at is not None:
-        attempt = (last.attempt or 1) + 1
         return replace(
-            base,
+            settled,
             status=Status.PENDING,
             reason=Reason.RETRY,
-            attempt=attempt,
+            attempt=(last.attempt or 1) + 1,
             not_before=retry_at,
-            started_at=None,
         )
-    elapsed = now - (last.started_at or now)
     return replace(
-        base,
-        status=Status.FAILED,
+        settled,
+        started_at=last.started_at,
         finished_at=now,
-        duration_ms=max(0, round(elapsed / timedelta(milliseconds=1))),
+        duration_ms=milliseconds(now - (last.started_at or now)),
     )

@@ -19,7 +19,7 @@ from runner.errors import ExpressionError, Mistake, Severity
 from runner.filters import EVENT, Filter, compile_filter
 from runner.schedule import format_duration, parse_duration, parse_schedule
 from runner.schedule.zones import UnknownZoneError, load_zone
-from runner.spec.models import RateLimit
+from runner.spec.models import LARGEST_RATE, RateLimit
 from runner.spec.quoting import shown
 from runner.spec.suggest import did_you_mean
 
@@ -33,7 +33,7 @@ RESULT_AND_EVENT = frozenset({"result", "event"})
 """What a filter of a notification may speak of."""
 
 ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-REFERENCE_PATTERN = r"^\$\{(env:[A-Za-z_][A-Za-z0-9_]*|file:[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)\}$"
+REFERENCE_PATTERN = r"^\$\{(env:[A-Za-z_][A-Za-z0-9_]*|file:[A-Za-z0-9_-][A-Za-z0-9._-]*)\}$"
 DURATION_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 
 _ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
@@ -216,6 +216,9 @@ def to_rate_limit(value: object) -> RateLimit:
             )
         )
     item = limits.parse(value)
+    if item.amount > LARGEST_RATE:
+        message = f"a rate of more than {LARGEST_RATE:,} is not kept"
+        refuse(Problem("invalid-rate-limit", message, "write a smaller count over a shorter time"))
     return RateLimit(item.amount, timedelta(seconds=item.get_expiry()), value)
 
 

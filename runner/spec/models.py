@@ -19,6 +19,10 @@ BUILT_IN_AGENT = "insulin"
 """The id of the agent that needs no document and runs a job that names none."""
 
 
+LARGEST_RATE = 10_000
+"""The largest count of a rate limit: so many admissions of a job are remembered."""
+
+
 class Mode(StrEnum):
     """What makes a job run."""
 

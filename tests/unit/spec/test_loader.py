@@ -270,6 +270,7 @@ def test_acceptance_and_signatures_are_for_push():
         ("concurrency", "{when_full: wait}", "unknown-value"),
         ("concurrency", "2", "wrong-type"),
         ("rate_limit", "10/fortnight", "invalid-rate-limit"),
+        ("rate_limit", "10001/day", "invalid-rate-limit"),
         ("rate_limit", "0/hour", "invalid-rate-limit"),
         ("rate_limit", "10/hour;1/minute", "invalid-rate-limit"),
         ("rate_limit", "10", "wrong-type"),
@@ -510,6 +511,12 @@ def test_no_file_takes_long(text):
     started = process_time()
     parse(text)
     assert process_time() - started < 5
+
+
+def test_very_many_mistakes_end_in_one_that_says_so():
+    found = rules("name: A\nmode: push\n" + "".join(f"a{number}: 1\n" for number in range(1_000)))
+    assert len(found) == 101
+    assert "too-many-problems" in found
 
 
 def test_the_built_in_agent_needs_no_file():
