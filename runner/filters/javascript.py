@@ -102,7 +102,7 @@ def _container_number(value: Any) -> float:
         return math.nan if value else 0.0
     if type(value) is dict or (nested and type(value) is bool):
         return math.nan
-    return to_number(value)
+    return to_number(value) or 0.0  # the text of -0 is "0"
 
 
 def _refuse_shadowed(value: Any) -> None:

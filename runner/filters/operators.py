@@ -7,6 +7,7 @@ import math
 from typing import Any, Final
 
 from runner.filters.javascript import (
+    EXACT,
     double,
     number_text,
     same_value,
@@ -143,13 +144,18 @@ def subset(left: Any, right: Any, left_site: Site, right_site: Site) -> Any:
     present = right if type(right) is list else [right]
     if len(wanted) <= 1 or len(wanted) * len(present) <= _FEW:
         return all(holds(present, item) for item in wanted)
-    if {*map(type, wanted), *map(type, present)} == {str}:
+    kinds = {*map(type, wanted), *map(type, present)}
+    if kinds == {str} or (kinds == {int} and _are_exact(wanted) and _are_exact(present)):
         return set(wanted) <= set(present)
     keys = {value_key(item) for item in present}
     return all(value_key(item) in keys for item in wanted)
 
 
 _CONTAINABLE = ("list", "text", "number", "boolean", "object")
+
+
+def _are_exact(numbers: list[int]) -> bool:
+    return not numbers or (min(numbers) > -EXACT and max(numbers) < EXACT)
 
 
 def holds(items: list[Any], value: Any) -> bool:

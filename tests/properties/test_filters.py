@@ -281,7 +281,7 @@ def converted(value: Any) -> float:
             return float(stripped)
         return math.nan if stripped else 0.0
     if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], bool):
-        return converted(value[0])
+        return converted(value[0]) or 0.0
     return math.nan
 
 

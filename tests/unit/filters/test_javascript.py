@@ -110,6 +110,15 @@ def test_an_object_that_shadows_its_conversion_can_not_be_converted(value):
         to_number(value)
 
 
+def test_a_list_loses_the_sign_of_zero_because_it_converts_through_text():
+    assert math.copysign(1, to_number([-0.0])) == 1
+    assert math.copysign(1, to_number(-0.0)) == -1
+
+
+def test_reading_a_long_text_takes_linear_time():
+    assert math.isnan(text_number("1" * 1_000_000 + "x"))
+
+
 def test_nesting_of_any_depth_is_converted():
     nested: object = "7"
     for _ in range(100_000):

@@ -179,5 +179,7 @@ def test_text_can_not_grow_without_bound():
 
 def test_large_lists_are_compared_in_linear_time():
     items = list(range(100_000))
-    payload = {"a": items, "b": [*reversed(items)]}
+    payload = {"a": items, "b": [*reversed(items)], "c": [*map(str, items)], "d": [*map(str, reversed(items))]}
     assert value_of("event.a in event.b", payload) is True
+    assert value_of("event.c in event.d", payload) is True
+    assert value_of("event.a in event.d", payload) is False

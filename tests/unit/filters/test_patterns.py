@@ -42,6 +42,18 @@ def test_a_pattern_from_the_payload_is_checked_when_it_comes():
     assert compiled.check({"text": 5, "pattern": "a"}).kind is VerdictKind.ERROR
 
 
+def test_a_long_pattern_from_the_payload_is_an_error():
+    verdict = compile_filter("event.text ~= event.pattern").check({"text": "a", "pattern": "a?" * 501})
+    assert verdict.error is not None
+    assert "more than 1,000 characters" in verdict.error.message
+    assert compile_filter(f'event ~= "{"a?" * 501}"').check("a").passed
+
+
+def test_groups_do_not_make_matching_slow():
+    compiled = compile_filter(f'event ~= "{"(a*)*" * 200}c"')
+    assert not compiled.check("a" * 100_000 + "b").passed
+
+
 def test_a_pattern_that_backtracks_elsewhere_takes_linear_time_here():
     compiled = compile_filter('event ~= "^(a+)+$"')
     assert not compiled.check("a" * 200_000 + "b").passed

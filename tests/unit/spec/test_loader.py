@@ -320,13 +320,13 @@ def test_a_prompt_with_a_reference_is_a_warning_since_nothing_resolves_it():
 def test_a_command_agent_says_what_to_start():
     text = (
         "kind: agent\nid: clerk\nname: The clerk\ndescription: Counts.\ntype: command\ntimeout: 5m\n"
-        "command: [python3, count.py]\nenv: {KEY: 'a ${env:KEY} ${file:db/password}'}\ncwd: ../lib\n"
+        "command: [python3, count.py]\nenv: {KEY: 'a ${env:KEY} ${file:db.password}'}\ncwd: ../lib\n"
     )
     parsed = parse(text, "team/agents/clerk.yaml")
     agent = parsed.documents[0].definition
     assert isinstance(agent, Agent)
     assert agent.spec == CommandSpec(
-        ("python3", "count.py"), {"KEY": "a ${env:KEY} ${file:db/password}"}, "../lib"
+        ("python3", "count.py"), {"KEY": "a ${env:KEY} ${file:db.password}"}, "../lib"
     )
     assert (agent.id, agent.name, agent.description, agent.type) == ("clerk", "The clerk", "Counts.", "command")
     assert (agent.folder, agent.origin) == ("team/agents", Origin("jobs.d/team/agents/clerk.yaml", 1))
