@@ -18,7 +18,7 @@ CONFIG_NAME = "jobsd.yaml"
 class Settings(BaseSettings):
     """Where things are and how much may run; every field is also `JOBSD_<NAME>` and a key of `jobsd.yaml`."""
 
-    model_config = SettingsConfigDict(env_prefix="JOBSD_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="JOBSD_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     jobs: Path = Field(Path("jobs.d"), description="The directory with the job files.")
     state: Path = Field(Path(".jobsd"), description="The state directory: records, outputs, socket.")

@@ -6,20 +6,29 @@ from typing import Literal
 
 import structlog
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Tracebacks as data, without the values of local variables: secrets are among them."""
+
 
 def configure(form: Literal["console", "json"], *, color: bool) -> None:
     """Send the log of jobsd, and warnings of its libraries, to standard error."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=color, pad_event_to=28)
+        else structlog.dev.ConsoleRenderer(
+            colors=color,
+            pad_event_to=28,
+            exception_formatter=structlog.dev.plain_traceback,  # the default one shows local variables
+        )
     )
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if form == "json":
-        shared.append(structlog.processors.dict_tracebacks)
+        shared.append(_TRACEBACKS)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -201,8 +201,7 @@ def render_movers(summary: Summary) -> list[str]:
     if summary.total.week_before is None:
         return [f"Biggest movers: the data does not cover {baseline:%A %Y-%m-%d}"]
     rows = [
-        [f"  {line.name}", f"{line.move:+,.2f}", change(line.net, line.week_before)]
-        for line in summary.movers
+        [f"  {line.name}", f"{line.move:+,.2f}", change(line.net, line.week_before)] for line in summary.movers
     ]
     return [f"Biggest movers since {baseline:%A %Y-%m-%d}", *table(rows or [["  none"]])]
 

@@ -79,15 +79,12 @@ def parse_opportunity(row: dict[str, str]) -> Opportunity:
     )
 
 
-def find(
-    opportunities: Iterable[Opportunity], as_of: date, idle_days: int, previous: dict[str, Any]
-) -> Findings:
+def find(opportunities: Iterable[Opportunity], as_of: date, idle_days: int, previous: dict[str, Any]) -> Findings:
     """The open opportunities without activity for at least `idle_days`."""
     stale = [
         Stale(opportunity, idle)
         for opportunity in opportunities
-        if opportunity.stage in OPEN_STAGES
-        and (idle := (as_of - opportunity.last_activity_on).days) >= idle_days
+        if opportunity.stage in OPEN_STAGES and (idle := (as_of - opportunity.last_activity_on).days) >= idle_days
     ]
     ids = {item.opportunity.id for item in stale}
     before = previous_ids(previous)

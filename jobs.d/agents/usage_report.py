@@ -144,9 +144,7 @@ def was_reported(meter: Meter, kind: str, monday: date, previous: dict[str, Any]
     wanted = {"meter": asdict(meter), "kind": kind}
     match previous:
         case {"starts_on": str(starts_on), "anomalies": [*anomalies]} if starts_on == f"{monday - WEEK}":
-            return any(
-                isinstance(anomaly, dict) and wanted.items() <= anomaly.items() for anomaly in anomalies
-            )
+            return any(isinstance(anomaly, dict) and wanted.items() <= anomaly.items() for anomaly in anomalies)
     return False
 
 

@@ -1,10 +1,12 @@
 """Runs a program: the firing as JSON on its standard input, its result in a file or at the end of its output."""
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator
+import stat
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ from runner import process
 from runner.execution.lifecycle import Attempt, ErrorType, Outcome, Process
 from runner.ports import Context, Output
 from runner.process import Child, Command, Exit, SpawnError
-from runner.secrets import Mask, Secrets
+from runner.secrets import Mask
 from runner.spec.models import CommandSpec, Payload
 
 RESULT_LIMIT = 256 * 1024
 """Bytes that a result may have in `$JOBSD_RESULT`."""
+
+DEEPEST = 100
+"""Levels of lists and mappings that a result may have: a record is written by code with limits of its own."""
 
 TAIL = 4096
 """Bytes at the end of standard output that are the result where no file was written."""
@@ -38,8 +43,7 @@ class CommandAgent:
         spec = context.attempt.job.agent.spec
         if not isinstance(spec, CommandSpec):
             raise TypeError(f"agent {context.attempt.job.agent.id} has no command")
-        with tempfile.TemporaryDirectory(prefix="jobsd-", ignore_cleanup_errors=True) as scratch:
-            result_file = Path(scratch, "result")
+        with _result_file(context) as result_file:
             command = Command(
                 spec.command,
                 self._environment(spec, context, result_file),
@@ -52,7 +56,7 @@ class CommandAgent:
                 return Outcome.failed(ErrorType.SPAWN, str(error), {"command": list(spec.command)})
             out, err = _Capture(context, TAIL), _Capture(context, TAIL)
             ended = await self._see_through(child, out, err)
-            return _outcome(ended, child.process, result_file, out, err, context.secrets)
+            return _outcome(ended, child.process, result_file, out, err, context.secrets.mask)
 
     def _folder(self, attempt: Attempt, spec: CommandSpec) -> Path:
         """Where the program starts: the folder of the agent's file, or `cwd` from there."""
@@ -73,18 +77,20 @@ class CommandAgent:
 
     async def _see_through(self, child: Child, out: "_Capture", err: "_Capture") -> Exit:
         """Capture the output until the process has ended, and leave nothing of it behind."""
-        pumps = asyncio.gather(out.pump(child.read_stdout()), err.pump(child.read_stderr()))
         try:
-            try:
-                await child.wait()
-            except asyncio.CancelledError:
-                await child.terminate(self._grace)
-                raise
-            finally:
-                ended = await child.close_when(pumps)
-        except BaseException:
-            pumps.cancel()
-            raise
+            async with asyncio.TaskGroup() as pumps:
+                reading = (
+                    pumps.create_task(out.pump(child.read_stdout())),
+                    pumps.create_task(err.pump(child.read_stderr())),
+                )
+                try:
+                    await child.wait()
+                except asyncio.CancelledError:
+                    await child.terminate(self._grace)
+                    await asyncio.wait(reading)
+                    raise
+        finally:
+            ended = child.close()
         return ended
 
 
@@ -116,6 +122,28 @@ class _Capture:
         return tail.decode("utf-8", "replace").strip()
 
 
+@contextlib.contextmanager
+def _result_file(context: Context) -> Iterator[Path]:
+    """Where the run may write its result; nothing stands there before and afterwards.
+
+    It lies in the job's own folder, as making and removing a folder for each run costs more than the run.
+    """
+    path = context.job_dir / f".result-{context.attempt.execution}"
+    _remove(path)  # of an attempt that died with its runner
+    try:
+        yield path
+    finally:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove what a run left, whatever it is."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _input(attempt: Attempt) -> dict[str, Any]:
     return {
         "execution": attempt.execution,
@@ -127,10 +155,10 @@ def _input(attempt: Attempt) -> dict[str, Any]:
 
 
 def _outcome(
-    ended: Exit, process_: Process, result_file: Path, out: _Capture, err: _Capture, secrets: Secrets
+    ended: Exit, process_: Process, result_file: Path, out: _Capture, err: _Capture, mask: Mask
 ) -> Outcome:
     if ended.signal is not None:
-        name = signal.Signals(ended.signal).name
+        name = _signal_name(ended.signal)
         message = f"killed by {name}"
         return Outcome.failed(ErrorType.SIGNAL, message, {"signal": name}, process_)
     if ended.code:
@@ -138,28 +166,64 @@ def _outcome(
         message = f"exited with code {ended.code}" + (f": {last}" if last else "")
         return Outcome.failed(ErrorType.EXIT_CODE, message, {"exit_code": ended.code}, process_)
     try:
-        result = _read_result(result_file, out, secrets.mask)
+        raw = _read_result(result_file)
+        result = _masked(raw, mask) if raw is not None else Payload(out.tail) if out.tail else None
     except _BadResultError as error:
         return Outcome.failed(ErrorType.PROTOCOL, str(error), process=process_)
     return Outcome(result, process=process_)
+
+
+def _signal_name(number: int) -> str:
+    """A signal's name; real-time signals have numbers only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class _BadResultError(Exception):
     """The result file can't be taken over."""
 
 
-def _read_result(result_file: Path, out: _Capture, mask: Mask) -> Payload | None:
-    """JSON or text from the result file, else the end of standard output."""
+def _read_result(result_file: Path) -> bytes | None:
+    """The bytes in the result file; None where there is none.
+
+    What stands there was put there by somebody else: a pipe or a device in its place must hold up nobody.
+    """
     try:
-        raw = result_file.read_bytes() if result_file.stat().st_size <= RESULT_LIMIT else None
+        with open(result_file, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _BadResultError("$JOBSD_RESULT is not a regular file")
+            raw = file.read(RESULT_LIMIT + 1)
     except FileNotFoundError:
-        return Payload(out.tail) if out.tail else None
+        return None
     except OSError as error:
         raise _BadResultError(f"$JOBSD_RESULT can't be read: {(error.strerror or 'failed').lower()}") from None
-    if raw is None:
+    if len(raw) > RESULT_LIMIT:
         raise _BadResultError(f"the result in $JOBSD_RESULT has more than {RESULT_LIMIT} bytes")
-    masked = mask.text(raw.decode("utf-8", "replace"))
+    return raw
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _masked(raw: bytes, mask: Mask) -> Payload:
+    """The result as JSON, else as text, with secrets masked: in the text, and in strings that JSON escaped."""
+    text = mask.text(raw.decode("utf-8", "replace"))
     try:
-        return Payload(orjson.loads(masked))
+        data = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return Payload(masked.strip())
+        return Payload(text.strip())
+    if not _is_shallow(data, DEEPEST):
+        raise _BadResultError(f"the result in $JOBSD_RESULT has more than {DEEPEST} levels")
+    return Payload(mask.data(data))
+
+
+def _is_shallow(data: Any, levels: int) -> bool:
+    """Whether lists and mappings lie in each other at most so many levels deep."""
+    if not isinstance(data, list | dict):
+        return True
+    inner = data.values() if isinstance(data, dict) else data
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)

@@ -10,9 +10,7 @@ UNITS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 MAX_DURATION: Final = timedelta(days=3653)
 
 _PART = re.compile(r"([0-9]+)([a-zA-Zµ]*)")
-_HELP: Final = (
-    "write whole numbers with d, h, m or s, the largest unit first, such as 30s, 5m, 2h, 1d or 1h30m"
-)
+_HELP: Final = "write whole numbers with d, h, m or s, the largest unit first, such as 30s, 5m, 2h, 1d or 1h30m"
 _SPELLINGS: Final = {
     "sec": "s",
     "secs": "s",

@@ -121,9 +121,7 @@ class FieldError(Exception):
         self.mistake = mistake
 
 
-def parse_field(
-    text: str, kind: FieldKind, start: int, end: int, place: tuple[int, int] | None = None
-) -> Field:
+def parse_field(text: str, kind: FieldKind, start: int, end: int, place: tuple[int, int] | None = None) -> Field:
     """Read the column at text[start:end]; `place` is where it is reported when the text is not the user's."""
     terms = []
     for first, last in _members(text, start, end):
@@ -286,9 +284,7 @@ def _wrapped(term: re.Match[str], kind: FieldKind, low: int, high: int) -> Field
         parts = parts[1:]
     fix = ",".join(parts) if term["step"] is None else None
     help_ = (
-        f"cron's ranges don't wrap around: write {fix}"
-        if fix
-        else "cron's ranges don't wrap around: write a list"
+        f"cron's ranges don't wrap around: write {fix}" if fix else "cron's ranges don't wrap around: write a list"
     )
     written = term.string[term.start("low") : term.end("high")]
     return FieldError(

@@ -113,9 +113,7 @@ def _both_days(expression: Expression) -> Iterator[Mistake]:
     )
 
 
-def _clock_changes(
-    schedule: Schedule, rule: Pattern, expression: Expression, now: datetime
-) -> Iterator[Mistake]:
+def _clock_changes(schedule: Schedule, rule: Pattern, expression: Expression, now: datetime) -> Iterator[Mistake]:
     """The next times of the job that the clock skips, and the next that it shows twice."""
     minute, hour = expression.fields[:2]
     start, end = _span(minute, hour)
@@ -175,9 +173,7 @@ def _span(first: Field, last: Field) -> tuple[int, int]:
 
 def _term_span(expression: Expression, field: Field, start: int, end: int) -> tuple[int, int]:
     """The place of a term, or of the word that it comes from."""
-    return (
-        (start, end) if expression.text[field.start : field.end] == field.text else (field.start, field.end)
-    )
+    return (start, end) if expression.text[field.start : field.end] == field.text else (field.start, field.end)
 
 
 def _listed(names: list[str]) -> str:

@@ -3,13 +3,17 @@
 import contextlib
 import os
 import re
+import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.errors import ConflictError, StorageError, UnknownJobError
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=\s|$)")
 _START = re.compile(r"^---(?=\s|$)")
+_END = re.compile(r"^\.\.\.(?=\s|$)")
 
 
 class JobFiles:
@@ -28,53 +32,61 @@ class JobFiles:
         """Write a new file; its path. An existing one is never replaced.
 
         Raises:
-            ConflictError: when the file exists.
+            ConflictError: when the file exists, or would not be below the jobs directory.
             StorageError: when it can't be written.
         """
-        path = self._root / name
+        path = self._inside(str(self._root / name))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            raise ConflictError(f"{path} exists already") from None
+            with path.open("x", encoding="utf-8", newline="") as file:
+                try:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                except OSError:
+                    path.unlink()
+                    raise
+        except FileExistsError as error:  # a file may be in the place of a folder, too
+            raise ConflictError(f"{error.filename} exists already") from None
         except OSError as error:
-            raise StorageError(f"can't write {path}: {(error.strerror or 'failed').lower()}") from None
+            raise StorageError(f"can't write {path}: {_reason(error)}") from None
         return str(path)
 
     def text(self, path: str) -> str:
-        """The text of a file of the tree."""
+        """The text of a file of the tree, its line ends as they are."""
         try:
-            return self._inside(path).read_text(encoding="utf-8")
+            return self._inside(path).read_bytes().decode("utf-8")
         except FileNotFoundError:
             raise UnknownJobError(f"{path} is gone") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StorageError(f"can't read {path}: {error}") from None
+        except UnicodeDecodeError:
+            raise StorageError(f"can't read {path}: it is not UTF-8") from None
+        except OSError as error:
+            raise StorageError(f"can't read {path}: {_reason(error)}") from None
 
     def replace(self, path: str, text: str, expected: str) -> None:
-        """Replace a file's text in one step.
+        """Replace a file's text in one step; its mode stays.
 
         Raises:
             ConflictError: when the file is not `expected` any more: somebody else edited it meanwhile.
         """
-        target = self._inside(path)
+        target = self._inside(path).resolve()
         if self.text(path) != expected:
             raise ConflictError(f"{path} was changed meanwhile; nothing was written")
-        mode = target.stat().st_mode & 0o7777
+        temporary: str | None = None
         try:
-            descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=target.resolve().parent)
+            mode = stat.S_IMODE(target.stat().st_mode)
+            descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=target.parent)
             with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor
                 file.write(text)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-            Path(temporary).replace(target.resolve())
+            Path(temporary).replace(target)
         except OSError as error:
-            with contextlib.suppress(OSError, UnboundLocalError):
-                Path(temporary).unlink(missing_ok=True)
-            raise StorageError(f"can't write {path}: {(error.strerror or 'failed').lower()}") from None
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+            raise StorageError(f"can't write {path}: {_reason(error)}") from None
 
     def remove_document(self, path: str, line: int) -> None:
         """Remove the document in which a line (from 1) lies; the file as well, when it was the last."""
@@ -86,27 +98,50 @@ class JobFiles:
         try:
             self._inside(path).unlink()
         except OSError as error:
-            raise StorageError(f"can't remove {path}: {(error.strerror or 'failed').lower()}") from None
+            raise StorageError(f"can't remove {path}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "failed").lower()
 
 
 def without_document(text: str, line: int) -> str:
     """A YAML stream without the document in which a line (from 1) lies.
 
-    `---` at the start of a line always begins a document, also inside of block scalars (YAML 1.2, 9.1.2), so
-    no parser is needed. What remains is empty when no other document has any content.
+    `---` at the start of a line always begins a document and `...` ends one, also inside of block scalars
+    (YAML 1.2, 9.1.2), so no parser is needed. What remains is empty when no other document has any content.
+
+    Raises:
+        ConflictError: when there is no such line.
     """
-    parts: list[list[str]] = [[]]
-    place = 0
-    for number, content in enumerate(text.splitlines(keepends=True), start=1):
-        if _START.match(content) and any(not _is_blank(earlier) for earlier in parts[-1]):
-            parts.append([])
-        parts[-1].append(content)
-        if number == line:
-            place = len(parts) - 1
-    del parts[place]
-    if not any(_has_content(part) for part in parts):
+    parts = _documents(_LINE.findall(text))
+    last = 0
+    for place, part in enumerate(parts):
+        last += len(part)
+        if line <= last:
+            rest = parts[:place] + parts[place + 1 :]
+            break
+    else:
+        raise ConflictError(f"there is no line {line}: the file was changed meanwhile")
+    if not any(_has_content(part) for part in rest):
         return ""
-    return "".join(content for part in parts for content in part)
+    return "".join(content for part in rest for content in part)
+
+
+def _documents(lines: Sequence[str]) -> list[list[str]]:
+    """The lines of each document, with the directives and comments before it, to the end of its text."""
+    parts: list[list[str]] = [[]]
+    begun = False
+    for content in lines:
+        if begun and _START.match(content):
+            parts.append([])
+        elif not begun:
+            begun = not (_is_blank(content) or content.startswith("%"))
+        parts[-1].append(content)
+        if _END.match(content):
+            parts.append([])
+            begun = False
+    return parts
 
 
 def _is_blank(line: str) -> bool:

@@ -6,7 +6,9 @@ import errno
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+import stat
+from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +28,9 @@ _FRESH = timedelta(seconds=2)
 _STALE_LOCK = timedelta(minutes=10)
 """A git index.lock that is older was left by a git that died."""
 
+_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "9p"})
+"""File systems on which a refused lease does not mean that somebody writes."""
+
 _LARGEST = 1024 * 1024 + 1
 """Bytes read of a file: one more than a file may have, so that the reader can tell."""
 
@@ -38,7 +43,9 @@ class _BusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    signature: tuple[int, ...]
+    """A file as it was found; without a signature it could not be read and is tried again at each look."""
+
+    signature: tuple[int, ...] | None
     parsed: ParsedFile
 
 
@@ -50,6 +57,7 @@ class JobsDir:
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._busy: set[str] = set()
+        self._closed: set[str] = set()
 
     async def read(self) -> Snapshot:
         """Read the tree as it is; unchanged files are neither read nor parsed again."""
@@ -59,20 +67,39 @@ class JobsDir:
         """`read` for callers without an event loop."""
         seen: dict[str, _Seen] = {}
         busy: set[str] = set()
-        for relative, entry in _yaml_files(self._root):
+        found, closed = _yaml_files(self._root)
+        for relative, path in found:
             try:
-                seen[relative] = self._look(relative, entry)
+                seen[relative] = self._look(relative, path)
             except FileNotFoundError:
                 continue
             except _BusyError:
                 busy.add(relative)
                 if relative in self._seen:
                     seen[relative] = self._seen[relative]
-        for relative in sorted(busy - self._busy):
-            _log.info("a file is still being written", file=str(self._root / relative))
-        self._seen, self._busy = seen, busy
+            except OSError as error:
+                seen[relative] = self._unreadable(relative, (error.strerror or "failed").lower())
+        for folder, reason in closed.items():
+            seen |= self._known_below(folder)
+            seen[folder] = self._unreadable(folder, reason)
+        self._tell("a file is still being written", busy - self._busy)
+        self._tell("a folder can't be read; what was known of its files stays", closed.keys() - self._closed)
+        self._seen, self._busy, self._closed = seen, busy, set(closed)
         files = tuple(seen[relative].parsed for relative in sorted(seen))
         return Snapshot(files, bool(busy) or self._git_is_busy())
+
+    def _tell(self, event: str, places: AbstractSet[str]) -> None:
+        for relative in sorted(places):
+            _log.info(event, path=str(self._root / relative))
+
+    def _known_below(self, folder: str) -> dict[str, _Seen]:
+        """What was seen last of the files in a folder, relative to the root and empty for the root itself."""
+        start = f"{folder}/" if folder else ""
+        return {relative: known for relative, known in self._seen.items() if relative.startswith(start)}
+
+    def _unreadable(self, relative: str, reason: str) -> _Seen:
+        nothing = SourceFile(_printable(relative), b"", str(self._root))
+        return _Seen(None, ParsedFile.unreadable(nothing, reason))
 
     def _look(self, relative: str, path: Path) -> _Seen:
         status = path.stat()
@@ -81,26 +108,23 @@ class JobsDir:
         age = self._clock.now().timestamp() - status.st_mtime
         if known and known.signature == signature and age > _FRESH.total_seconds():
             return known
-        try:
-            source = SourceFile(relative, _read_whole(path), str(self._root))
-        except PermissionError as error:
-            nothing = SourceFile(relative, b"", str(self._root))
-            reason = (error.strerror or "permission denied").lower()
-            return _Seen(signature, ParsedFile.unreadable(nothing, reason))
-        if known and known.parsed.file.digest == source.digest:
+        if relative != _printable(relative):
+            return self._unreadable(relative, "its name is not UTF-8")
+        source = SourceFile(relative, _read_whole(path), str(self._root))
+        if known and known.signature and known.parsed.file.digest == source.digest:
             return _Seen(signature, known.parsed)
         return _Seen(signature, read(source))
 
     def _git_is_busy(self) -> bool:
         """Whether a git command is changing the work tree right now."""
         for folder in (self._root.absolute(), *self._root.absolute().parents):
-            lock = folder / ".git" / "index.lock"
-            try:
-                age = self._clock.now().timestamp() - lock.stat().st_mtime
-            except OSError:
-                if (folder / ".git").exists():
-                    return False
+            git = _git_folder(folder)
+            if git is None:
                 continue
+            try:
+                age = self._clock.now().timestamp() - (git / "index.lock").stat().st_mtime
+            except OSError:
+                return False
             return age < _STALE_LOCK.total_seconds()
         return False
 
@@ -109,6 +133,8 @@ class JobsDir:
         """While entered, call `changed` whenever files may have changed. It is a hint, never the truth."""
         stop = asyncio.Event()
         task = asyncio.create_task(self._watch(changed, stop))
+        await asyncio.sleep(0)  # the task runs until it watches
+        changed()  # what changed before that was not noticed
         try:
             yield
         finally:
@@ -151,35 +177,69 @@ class JobsDir:
         return status.st_dev, status.st_ino
 
 
+def _git_folder(folder: Path) -> Path | None:
+    """Where git keeps what it knows of the work tree that begins here; None where none begins."""
+    git = folder / ".git"
+    try:
+        if git.is_file():  # a linked work tree or a submodule
+            return folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        return git if git.is_dir() else None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _nearest_parent(path: Path) -> Path:
     return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
-def _yaml_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """All YAML files below a folder with their paths relative to it; a link to a folder is entered once."""
+def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
+    """All YAML files below a folder with their paths relative to it, and the folders that can't be read, and why.
+
+    A folder that several links lead to is entered once, by the path that comes first.
+    """
+    files: list[tuple[str, Path]] = []
+    closed: dict[str, str] = {}
     entered: set[tuple[int, int]] = set()
-    stack = [root]
+    stack = [("", root)]
     while stack:
-        folder = stack.pop()
+        relative, folder = stack.pop()
         try:
             status = folder.stat()
-            entries = list(os.scandir(folder))
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except PermissionError:
-            _log.warning("a folder can't be read", folder=str(folder))
-            continue
-        if (status.st_dev, status.st_ino) in entered:
+        except OSError as error:
+            closed[relative] = (error.strerror or "failed").lower()
             continue
         entered.add((status.st_dev, status.st_ino))
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
-                stack.append(Path(entry.path))
+            inner = f"{relative}/{entry.name}" if relative else entry.name
+            if _is_folder(entry):
+                stack.append((inner, Path(entry.path)))
             elif entry.name.endswith(_SUFFIXES):
-                path = Path(entry.path)
-                yield path.relative_to(root).as_posix(), path
+                files.append((inner, Path(entry.path)))
+    return files, closed
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _printable(relative: str) -> str:
+    """A path that can be written down, also where its name is not UTF-8."""
+    return relative.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _read_whole(path: Path) -> bytes:
@@ -189,17 +249,29 @@ def _read_whole(path: Path) -> bytes:
     file system or the owner does not allow leases, the quiet window of the reconciler has to do. The kernel
     tells a lease's holder with a signal: SIGURG, which is ignored by default, instead of the deadly SIGIO.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+    with open(path, "rb", opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
         try:
-            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         except OSError as error:
-            if error.errno == errno.EAGAIN:
+            if error.errno == errno.EAGAIN and not _is_remote(status.st_dev):
                 raise _BusyError from None
             return file.read(_LARGEST)
         try:
             return file.read(_LARGEST)
         finally:
             with contextlib.suppress(OSError):
-                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+
+def _is_remote(device: int) -> bool:
+    """Whether a device is a network file system, which refuses leases for reasons of its own."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split()
+        if fields[2] == number:
+            return fields[fields.index("-") + 1] in _REMOTE
+    return False

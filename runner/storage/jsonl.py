@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,18 +32,28 @@ class JsonLines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._undo_to: int | None = None
 
     def open(self) -> int:
-        """Open for appending; returns how many bytes of a torn last line were cut off."""
+        """Open for appending; returns how many bytes of a torn last line were cut off.
+
+        Raises:
+            StorageError: when the file can't be opened or repaired.
+        """
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._descriptor = os.open(self.path, flags, 0o600)
-        return self._cut_torn_tail()
+        try:
+            self._descriptor = os.open(self.path, flags, 0o600)
+            sync_folder(self.path.parent)
+            return self._cut_torn_tail()
+        except OSError as error:
+            self.close()
+            raise StorageError(f"can't open {self.path}: {_reason(error)}") from None
 
     def close(self) -> None:
         """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = self._undo_to = None
 
     def _cut_torn_tail(self) -> int:
         """A line is whole when its newline is there; what follows the last newline never counted."""
@@ -69,16 +80,24 @@ class JsonLines:
         """
         if self._descriptor is None:
             raise StorageError(f"{self.path} is not open")
-        before = os.fstat(self._descriptor).st_size
         try:
+            self._undo(self._descriptor)
+            self._undo_to = os.fstat(self._descriptor).st_size
             for line in lines:
                 if os.write(self._descriptor, line) != len(line):
-                    raise OSError(28, "no space left on device")  # noqa: TRY301 - a short write is a full disk
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a short write
             os.fdatasync(self._descriptor)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, before)
+            with contextlib.suppress(OSError):  # the next append tries again, before it writes anything
+                self._undo(self._descriptor)
             raise StorageError(f"can't write {self.path}: {_reason(error)}") from None
+        self._undo_to = None
+
+    def _undo(self, descriptor: int) -> None:
+        """Take back what a failed append wrote; a line after half a line would be lost with it."""
+        if self._undo_to is not None:
+            os.ftruncate(descriptor, self._undo_to)
+            self._undo_to = None
 
     def lines(self) -> Iterator[bytes]:
         """All whole lines, oldest first, without their newlines."""
@@ -110,24 +129,38 @@ class JsonLines:
                     if whole:
                         yield line
                     whole = True  # the first part is what follows the last newline: empty, or torn
-            if whole and rest:
+            if whole:
                 yield rest
 
     def follow(self) -> Iterator[bytes]:
-        """Whole lines as they are appended from now on, without end; goes on in a file that takes its place."""
+        """Whole lines as they are appended from now on, without end.
+
+        It goes on in a file that takes this one's place: after its last line that was known here already, as
+        after `rewrite`, or from its start, as after a rotation.
+        """
         file = self._open_at(end=True)
         rest = b""
-        while True:
-            block = file.read(_BLOCK) if file else b""
-            *lines, rest = (rest + block).split(b"\n")
-            yield from lines
-            if block:
-                continue
-            if file is None or self._replaced(file):
-                if file:
-                    file.close()
-                file, rest = self._open_at(end=False), b""
-            pause(_LOOK)
+        try:
+            while True:
+                block = file.read(_BLOCK) if file else b""
+                *lines, rest = (rest + block).split(b"\n")
+                yield from lines
+                if block:
+                    continue
+                if file is None or self._replaced(file):
+                    old, file = file, self._open_at(end=False)
+                    if old:
+                        with old:
+                            *lines, _ = (rest + old.read()).split(b"\n")
+                            yield from lines
+                            _skip_known(old, file)
+                    rest = b""
+                elif _shrank(file):
+                    rest = b""
+                pause(_LOOK)
+        finally:
+            if file:
+                file.close()
 
     def _open_at(self, *, end: bool) -> io.BufferedReader | None:
         try:
@@ -148,8 +181,8 @@ class JsonLines:
         """Replace the file by one that has only the lines to keep; how many went. The old text is gone."""
         gone = 0
         temporary = self.path.with_suffix(".rewriting")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
                 for line in self.lines():
                     if keep(line):
@@ -160,13 +193,34 @@ class JsonLines:
                 os.fsync(file.fileno())
             temporary.rename(self.path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise StorageError(f"can't rewrite {self.path}: {_reason(error)}") from None
-        sync_folder(self.path.parent)
-        if self._descriptor is not None:
+        if self._descriptor is not None:  # it is the old file's, where nothing must be written any more
             self.close()
             self.open()
         return gone
+
+
+def _skip_known(old: io.BufferedReader, new: io.BufferedReader | None) -> None:
+    """Pass over the lines of a new file that the old one has, in the same order."""
+    if new is None:
+        return
+    old.seek(0)
+    known = iter(old)
+    for line in new:
+        if line not in known:  # looks on from the line that was found last
+            new.seek(-len(line), os.SEEK_CUR)
+            return
+
+
+def _shrank(file: io.BufferedReader) -> bool:
+    """Whether the file was cut, as a failed append or a torn last line is; reading goes on at its end."""
+    size = os.fstat(file.fileno()).st_size
+    if size >= file.tell():
+        return False
+    file.seek(size)
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,19 +3,16 @@
 import asyncio
 import contextlib
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import structlog
 
 from runner.errors import StorageError
+from runner.storage.jsonl import sync_folder
 
 CAP = 10 * 1024 * 1024
 """Bytes of output kept of one execution."""
-
-HEAD = CAP // 2
-"""Bytes of them that are the beginning."""
 
 _log = structlog.get_logger()
 
@@ -27,8 +24,7 @@ class OutputFile:
         self._path = path
         self._head_room = cap // 2
         self._tail_room = cap - self._head_room
-        self._tail: deque[bytes] = deque()
-        self._tail_size = 0
+        self._tail = bytearray()
         self._left_out = 0
         self._failed = False
 
@@ -39,26 +35,16 @@ class OutputFile:
             self._head_room -= len(head)
             await self._append(head)
         if rest:
-            self._keep_for_tail(rest)
-
-    def _keep_for_tail(self, chunk: bytes) -> None:
-        self._tail.append(chunk)
-        self._tail_size += len(chunk)
-        while self._tail_size - len(self._tail[0]) >= self._tail_room:
-            dropped = self._tail.popleft()
-            self._tail_size -= len(dropped)
-            self._left_out += len(dropped)
+            self._tail += rest
+            excess = max(0, len(self._tail) - self._tail_room)
+            del self._tail[:excess]
+            self._left_out += excess
 
     async def finish(self) -> None:
         """Write the tail, and before it a line that says how much was left out."""
-        tail = b"".join(self._tail)
-        excess = max(0, len(tail) - self._tail_room)
-        self._left_out += excess
-        if self._left_out:
-            note = f"\n[jobsd: {self._left_out} bytes of output left out here]\n"
-            await self._append(note.encode() + tail[excess:])
-        elif tail:
-            await self._append(tail)
+        note = f"\n[jobsd: {self._left_out} bytes of output left out here]\n" if self._left_out else ""
+        if note or self._tail:
+            await self._append(note.encode() + self._tail)
 
     async def _append(self, data: bytes) -> None:
         if self._failed:
@@ -121,6 +107,7 @@ class Outputs:
                 file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
+            sync_folder(self._folder)
         except OSError as error:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -129,11 +116,13 @@ class Outputs:
 
     def get(self, reference: str) -> bytes:
         """The bytes behind a reference that a record holds."""
-        path = (self._state / reference).resolve()
-        if path.parent != self._folder.resolve():
-            raise StorageError(f"{reference} is not a payload of this state directory")
+        path = self._state / reference
         try:
+            if path.resolve().parent != self._folder.resolve():
+                raise StorageError(f"{reference} is not a payload of this state directory")
             return path.read_bytes()
+        except ValueError:  # a null character
+            raise StorageError(f"{reference!r} is no path") from None
         except OSError as error:
             raise StorageError(f"{reference}: {(error.strerror or 'failed').lower()}") from None
 

@@ -86,8 +86,14 @@ class StateDirectory:
             return _PAUSES.validate_json(self._pauses.read_bytes())
         except FileNotFoundError:
             return {}
-        except (OSError, ValidationError) as error:
-            raise StartError(f"{self._pauses} can't be read ({error}); mend or remove it") from None
+        except OSError as error:
+            reason = (error.strerror or "failed").lower()
+            raise StartError(f"{self._pauses} can't be read: {reason}") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(step) for step in first["loc"])
+            problem = f"{where}: {first['msg']}" if where else first["msg"]
+            raise StartError(f"{self._pauses} is damaged ({problem}); mend or remove it") from None
 
     def save_pauses(self, pauses: Mapping[str, Pause]) -> None:
         """Replace all pauses, durably and in one step."""

@@ -14,9 +14,7 @@ def test_an_empty_object_is_a_request_without_event_and_previous_result(io):
 
 
 def test_a_request_carries_the_event_and_the_previous_result(io):
-    text = (
-        '{"execution": {}, "job": {}, "prompt": "", "event": {"as_of": "2026-10-29"}, "previous": {"n": 1}}'
-    )
+    text = '{"execution": {}, "job": {}, "prompt": "", "event": {"as_of": "2026-10-29"}, "previous": {"n": 1}}'
     assert io.parse_request(text) == io.Request({"as_of": "2026-10-29"}, {"n": 1})
 
 
@@ -44,9 +42,7 @@ def test_options_have_defaults(io):
 
 
 def test_an_unknown_option_is_refused_and_the_known_ones_are_named(io):
-    with pytest.raises(
-        io.AgentError, match=r"unknown option asof in the event \(known: as_of, within_days\)"
-    ):
+    with pytest.raises(io.AgentError, match=r"unknown option asof in the event \(known: as_of, within_days\)"):
         io.Request({"asof": "2026-10-29"}, {}).allow_options("as_of", "within_days")
 
 

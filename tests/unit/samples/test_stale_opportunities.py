@@ -23,9 +23,7 @@ def opportunity(stale):
 
 
 def grouped(findings):
-    return {
-        (group.owner, group.stage): [item.opportunity.id for item in group.stale] for group in findings.groups
-    }
+    return {(group.owner, group.stage): [item.opportunity.id for item in group.stale] for group in findings.groups}
 
 
 def test_an_opportunity_is_stale_from_so_many_days_without_activity(stale, opportunity):

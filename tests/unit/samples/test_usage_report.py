@@ -110,9 +110,7 @@ def test_nothing_is_repeated_without_the_same_anomaly_in_the_week_before(usage, 
     assert [anomaly.repeated for anomaly in report.anomalies] == [False]
 
 
-@pytest.mark.parametrize(
-    "as_of", [date(2026, 10, 24), date(2026, 10, 26), date(2020, 1, 1), date.min, date.max]
-)
+@pytest.mark.parametrize("as_of", [date(2026, 10, 24), date(2026, 10, 26), date(2020, 1, 1), date.min, date.max])
 def test_a_day_without_two_full_weeks_in_the_data_is_refused(usage, steady, as_of):
     with pytest.raises(usage.AgentError, match=r"no two full weeks up to .*: the data covers 2026-10-12 to"):
         usage.report(steady, as_of, 50, {})
@@ -165,6 +163,4 @@ def test_a_run_finds_the_customers_that_went_silent_and_those_that_are_new(run_a
 
 def test_the_report_says_as_of_when_and_for_which_week(run_agent):
     report = run_agent("usage_report", {}).report
-    assert report.startswith(
-        "Metered usage from 2026-10-19 to 2026-10-25, the last full week as of 2026-10-30\n"
-    )
+    assert report.startswith("Metered usage from 2026-10-19 to 2026-10-25, the last full week as of 2026-10-30\n")

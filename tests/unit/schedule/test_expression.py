@@ -147,9 +147,9 @@ def test_the_star_bit_decides_whether_one_day_field_is_enough(text, either):
     st.one_of(
         st.text(max_size=40),
         st.text(alphabet="0123456789*/-,HLWR#?~@() JANMOevry", max_size=40),
-        st.lists(
-            st.text(alphabet="0123456789*/-,HLWR#?()", min_size=1, max_size=6), min_size=5, max_size=5
-        ).map(" ".join),
+        st.lists(st.text(alphabet="0123456789*/-,HLWR#?()", min_size=1, max_size=6), min_size=5, max_size=5).map(
+            " ".join
+        ),
     )
 )
 def test_any_text_is_a_schedule_or_has_mistakes_inside_it(text):
