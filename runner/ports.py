@@ -5,12 +5,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.execution.lifecycle import Attempt, Outcome
 from runner.execution.records import Record
 from runner.secrets import Secrets
-from runner.spec.loader import ParsedFile
+
+if TYPE_CHECKING:
+    # Only named here: a client of a runner parses no files.
+    from runner.spec.loader import ParsedFile
 
 
 class Output(Protocol):
@@ -143,7 +146,7 @@ class ChangeLog(Protocol):
 class Snapshot:
     """One look at the job tree: the parsed files, and whether somebody is still writing."""
 
-    files: tuple[ParsedFile, ...]
+    files: "tuple[ParsedFile, ...]"
     unsettled: bool = False
 
 

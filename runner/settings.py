@@ -9,8 +9,6 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runner.errors import InvalidRequestError
-from runner.spec.document import SourceFile
-from runner.spec.source import scan
 
 CONFIG_NAME = "jobsd.yaml"
 
@@ -99,6 +97,10 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         reason = (error.strerror or "failed").lower()
         raise InvalidRequestError(f"the settings file {path} can't be read: {reason}") from None
+    # Most places have no settings file: no command need load YAML for it.
+    from runner.spec.document import SourceFile  # noqa: PLC0415
+    from runner.spec.source import scan  # noqa: PLC0415
+
     found = scan(SourceFile(str(path), raw))
     for problem in found.diagnostics:
         line = problem.span.line if problem.span else 1

@@ -21,13 +21,13 @@ from runner.engine.scheduler import Scheduler
 from runner.errors import StorageError
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, Ledger, fold, newest
-from runner.execution.lifecycle import Attempt, Outcome, Status, Trigger
-from runner.execution.records import Record
+from runner.execution.lifecycle import Attempt, ErrorType, Outcome, Status, Trigger
+from runner.execution.records import Record, to_line
 from runner.plan import DesiredState, desire
 from runner.ports import Snapshot
 from runner.spec.document import SourceFile
 from runner.spec.loader import ParsedFile, read
-from runner.spec.models import Job, Payload
+from runner.spec.models import Job, Mode, Payload
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """A Monday morning, far from any change of a clock."""
@@ -64,6 +64,33 @@ def build_job(text: str) -> Job:
     return next(iter(state.jobs.values()))
 
 
+def tree(**jobs: str) -> dict[str, str]:
+    """Job files by path: one for each job, whose id is the keyword (`_` stands for `-`), and one for `robot`.
+
+    The text of a job needs no `id`, `name` and `agent`: `tree(a="mode: manual")`.
+    """
+    files = {}
+    for keyword, text in jobs.items():
+        job = keyword.replace("_", "-")
+        files[f"{job}.yaml"] = f"id: {job}\nname: {job}\nagent: robot\n{text}\n"
+    return files | {"agents/robot.yaml": AGENT}
+
+
+def build_record(status: Status = Status.PENDING, /, **values: Any) -> Record:
+    """A line of a manual job `a`; `number` gives the execution's id, everything else is a value of the record."""
+    number = values.pop("number", 1)
+    given: dict[str, Any] = {
+        "id": f"{number:026d}",
+        "job": "a",
+        "name": "A",
+        "agent": "robot",
+        "mode": Mode.MANUAL,
+        "trigger": Trigger.MANUAL,
+        "at": START,
+    }
+    return Record(status=status, **given | values)
+
+
 class MemoryRecords:
     """A record store without a disk; `failing` makes appends fail as a full disk would."""
 
@@ -72,7 +99,9 @@ class MemoryRecords:
         self.failing = False
 
     async def append(self, records: Sequence[Record]) -> None:
-        """Take all records, or none and fail."""
+        """Take all records, or none and fail; what JSON can't hold is refused as a file would."""
+        for record in records:
+            to_line(record)
         await asyncio.sleep(0)
         if self.failing:
             raise StorageError("can't write executions.jsonl: no space left on device")
@@ -120,7 +149,10 @@ class Script:
 
 
 class ScriptedExecutor:
-    """Runs nothing: each attempt of a job takes the next script of that job, or ends well at once."""
+    """Runs nothing: each attempt of a job takes the next script of that job, or ends well at once.
+
+    A job's timeout holds as in earnest.
+    """
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[Script]] = {}
@@ -141,7 +173,11 @@ class ScriptedExecutor:
         scripts = self.scripts.get(attempt.job.id)
         script = scripts.pop(0) if scripts else Script()
         try:
-            await asyncio.sleep(script.seconds)
+            async with asyncio.timeout(attempt.job.timeout.total_seconds()):
+                await asyncio.sleep(script.seconds)
+        except TimeoutError:
+            return Outcome.failed(ErrorType.TIMEOUT, "stopped after its timeout")
+        else:
             return script.outcome
         finally:
             self.running.remove(attempt.execution)

@@ -4,24 +4,25 @@ import asyncio
 import contextlib
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 import orjson
 import structlog
 
 from runner.engine.lanes import Lane, Lanes, Waiting
-from runner.engine.runs import Run, Services, definition_of, following, milliseconds
+from runner.engine.runs import Run, Services, definition_of
 from runner.engine.scheduler import Due, Missed
+from runner.engine.tasks import Tasks
 from runner.errors import (
     ConflictError,
     InvalidRequestError,
-    JobDisabledError,
+    RunnerError,
     StopRequestedError,
     StorageError,
     UnknownExecutionError,
+    UnknownJobError,
 )
 from runner.execution.admission import (
     Admission,
@@ -35,9 +36,9 @@ from runner.execution.admission import (
     window_start,
 )
 from runner.execution.firing import Firing
-from runner.execution.ledger import settle_lost
+from runner.execution.ledger import Execution, settle_lost
 from runner.execution.lifecycle import IllegalTransitionError, Reason, Status, Trigger
-from runner.execution.records import Record
+from runner.execution.records import Record, following, milliseconds
 from runner.plan import Action, Add, Remove, Replace
 from runner.spec.models import Job, Payload
 
@@ -51,8 +52,6 @@ _DISK_PAUSE = 1.0
 """Seconds before a start is tried again that could not be written down."""
 
 _log = structlog.get_logger()
-
-T = TypeVar("T")
 
 
 class Dispatcher:
@@ -77,8 +76,8 @@ class Dispatcher:
         self._jobs: dict[str, Job] = {}
         self._lanes = Lanes(lambda job: self._ledger.history(job).admitted[:])
         self._runs: dict[str, Run] = {}
-        self._tasks: asyncio.TaskGroup | None = None
-        self._sleepers: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(self._clock)
+        self._holds: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
         self._stopped = asyncio.Event()
         self.recovered = asyncio.Event()
@@ -87,13 +86,11 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Settle what the last runner left, then own the tasks of all executions until `stop`."""
-        async with asyncio.TaskGroup() as self._tasks:
+        async with self._tasks.opened():
             await self._recover()
             self.recovered.set()
             self._pump()
             await self._stopped.wait()
-            for task in self._sleepers:
-                task.cancel()
 
     async def _recover(self) -> None:
         lost = [execution for execution in self._ledger.open() if execution.status is Status.RUNNING]
@@ -108,8 +105,6 @@ class Dispatcher:
             await self._journal.record(settle_lost(execution, now, retry_at))
         for execution in self._ledger.open():
             self._enqueue(execution.record)
-        for gone in [name for name, _ in self._lanes.open() if name not in self._jobs]:
-            self._sleep_then(HOLD_REMOVED, functools.partial(self._abandon, gone))
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, give what runs `grace` seconds, then end it; what is pending stays pending."""
@@ -130,44 +125,6 @@ class Dispatcher:
     async def _all_ended(self) -> None:
         await asyncio.gather(*(run.ended.wait() for run in [*self._runs.values()]))
 
-    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        assert self._tasks is not None  # noqa: S101 - only called while `run` owns the tasks
-
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception:  # noqa: BLE001 - one execution's bug must not end all the others
-                _log.exception("bug in the dispatcher")
-
-        return self._tasks.create_task(guarded())
-
-    async def _see_through(self, work: Awaitable[T]) -> T:
-        """Do work that goes on to its end even when the caller (a client that hangs up) is cancelled."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        async def carry() -> None:
-            try:
-                result = await work
-            except Exception as error:  # noqa: BLE001 - it is the caller's, not the task group's
-                if not done.done():
-                    done.set_exception(error)
-            else:
-                if not done.done():
-                    done.set_result(result)
-
-        assert self._tasks is not None  # noqa: S101 - only called while `run` owns the tasks
-        self._tasks.create_task(carry())
-        return await done
-
-    def _sleep_then(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        async def sleep() -> None:
-            await self._clock.sleep(seconds)
-            await work()
-
-        task = self._spawn(sleep())
-        self._sleepers.add(task)
-        task.add_done_callback(self._sleepers.discard)
-
     # -- definitions -----------------------------------------------------------------------------------------
 
     def enact(self, action: Action) -> None:
@@ -175,21 +132,32 @@ class Dispatcher:
         match action:
             case Add(job=job) | Replace(job=job):
                 self._jobs[job.id] = job
+                if hold := self._holds.pop(job.id, None):
+                    hold.cancel()
                 self._lanes.offer(job.id)
                 self._pump()
             case Remove(job=job):
                 del self._jobs[job.id]
-                if self._tasks is not None:
-                    self._sleep_then(HOLD_REMOVED, functools.partial(self._abandon, job.id))
+                if self.recovered.is_set():
+                    self._hold(job.id)
+
+    def _hold(self, job: str, seconds: float = HOLD_REMOVED) -> None:
+        """Give a vanished job time to come back, before what waits for it is cancelled."""
+        if job not in self._holds and not self._stopped.is_set():
+            self._holds[job] = self._tasks.later(seconds, functools.partial(self._abandon, job))
 
     async def _abandon(self, job: str) -> None:
         """Cancel what still waits for a job that has not come back."""
+        self._holds.pop(job, None)
         lane = self._lanes.get(job)
-        if job in self._jobs or lane is None:
-            return
-        for waiting in [*lane.waiting]:
-            with contextlib.suppress(ConflictError):
-                await self.cancel(waiting.record.id, "jobsd", Reason.JOB_REMOVED)
+        for waiting in [*lane.waiting] if lane else []:
+            if job in self._jobs:
+                return
+            try:
+                await self._end(waiting.record.id, Reason.JOB_REMOVED)
+            except StorageError:
+                self._hold(job, _DISK_PAUSE)
+                raise
 
     def occupancy(self, job: str) -> tuple[int, int]:
         """How many executions of a job run, and how many wait."""
@@ -202,15 +170,18 @@ class Dispatcher:
         """Decide on a firing; returns its first line once that is durable.
 
         Raises:
+            UnknownJobError: when the job is not there.
             JobDisabledError: when nothing may trigger the job.
             StorageError: when the decision could not be made durable; nothing happened.
             StopRequestedError: when the runner is stopping.
         """
-        if self._stopping or self._tasks is None:
+        if self._stopping or not self._tasks.is_open:
             raise StopRequestedError("the runner is stopping and takes no new work")
-        job = self._jobs[firing.job]
+        job = self._jobs.get(firing.job)
+        if job is None:
+            raise UnknownJobError(f"no job has the id {firing.job!r}")
         refuse_disabled(job, paused)
-        return await self._see_through(self._admit(job, firing))
+        return await self._tasks.see_through(self._admit(job, firing))
 
     async def _admit(self, job: Job, firing: Firing) -> Record:
         now = self._clock.now()
@@ -226,16 +197,14 @@ class Dispatcher:
         try:
             record = waiting.record = await self._with_payload(record, payload)
             await self._journal.record(record)
-        except StorageError:
+        except RunnerError:
             if record.status is Status.PENDING:
                 lane.give_back(waiting)
             raise
         if record.status is Status.PENDING:
-            waiting.ready = True
-            self._lanes.offer(job.id)
             if admission.pressure is Pressure.REPLACE_OLDEST:
-                self._spawn(self._replace_oldest(lane, waiting))
-            self._pump()
+                self._make_room(lane, job.concurrency.limit)
+            self._make_ready(waiting)
         return record
 
     def _first_line(
@@ -283,11 +252,12 @@ class Dispatcher:
         )
 
     async def _fire_slot(self, job: Job, slot: datetime) -> None:
-        try:
-            await self.submit(Firing(job.id, Trigger.CRON, scheduled_for=slot))
-        except (JobDisabledError, StopRequestedError):
+        """Submit a slot: it was there before whatever has become of the job since."""
+        if self._stopping:
             return
-        except StorageError as error:
+        try:
+            await self._tasks.see_through(self._admit(job, Firing(job.id, Trigger.CRON, scheduled_for=slot)))
+        except RunnerError as error:
             _log.error("can't record a slot", job=job.id, scheduled_for=slot.isoformat(), error=str(error))
 
     async def _record_missed(self, missed: Missed) -> None:
@@ -307,14 +277,12 @@ class Dispatcher:
         except (StorageError, StopRequestedError) as error:
             _log.error("can't record missed slots", job=job.id, count=missed.count, error=str(error))
 
-    async def _replace_oldest(self, lane: Lane, newest: Waiting) -> None:
-        """Make room for the newest: end the oldest run, or what waits since an earlier replacement."""
-        older = [waiting for waiting in lane.waiting if waiting is not newest and waiting.ready]
-        live = [run for id_ in lane.running if (run := self._runs.get(id_)) and not run.being_cancelled]
-        target = older[0].record.id if older else live[0].last.id if live else None
-        if target is not None:
-            with contextlib.suppress(ConflictError):
-                await self.cancel(target, "jobsd", Reason.REPLACED)
+    def _make_room(self, lane: Lane, limit: int) -> None:
+        """End the oldest of what runs or waits, so that only the newest are left, as many as may run."""
+        live = [id_ for id_ in lane.running if (run := self._runs.get(id_)) and not run.being_cancelled]
+        live += [waiting.record.id for waiting in lane.waiting if self._ledger.get(waiting.record.id)]
+        for execution in sorted(live)[: max(0, len(live) - limit)]:
+            self._tasks.spawn(functools.partial(self._end, execution, Reason.REPLACED))
 
     # -- starting --------------------------------------------------------------------------------------------
 
@@ -326,7 +294,7 @@ class Dispatcher:
             job = self._jobs[waiting.record.job]
             self._lanes.start(lane, waiting)
             run = self._runs[waiting.record.id] = Run(waiting.record, job, self._services)
-            self._spawn(self._carry(run))
+            self._tasks.spawn(functools.partial(self._carry, run))
 
     def _limit_of(self, job: str) -> int:
         known = self._jobs.get(job)
@@ -361,15 +329,20 @@ class Dispatcher:
             delay = max(delay, (record.not_before - self._clock.now()).total_seconds())
 
         async def make_ready() -> None:
-            waiting.ready = True
-            self._lanes.offer(record.job)
-            self._pump()
+            self._make_ready(waiting)
 
         if delay > 0:
-            self._sleep_then(delay, make_ready)
+            self._tasks.later(delay, make_ready)
         else:
-            waiting.ready = True
-            self._lanes.offer(record.job)
+            self._make_ready(waiting)
+
+    def _make_ready(self, waiting: Waiting) -> None:
+        job = waiting.record.job
+        waiting.ready = True
+        if job not in self._jobs:
+            self._hold(job)
+        self._lanes.offer(job)
+        self._pump()
 
     # -- cancelling ------------------------------------------------------------------------------------------
 
@@ -393,9 +366,15 @@ class Dispatcher:
                 raise UnknownExecutionError(f"no execution {execution}")
             if found.status.terminal:
                 raise ConflictError(f"execution {execution} has ended already: {found.status}")
-            with contextlib.suppress(IllegalTransitionError):
+            try:
                 return await self._cancel_pending(found.record, by, reason)
-            await asyncio.sleep(0)
+            except IllegalTransitionError:
+                await self._journal.settled(execution)
+
+    async def _end(self, execution: str, reason: Reason) -> None:
+        """Cancel, for a reason of jobsd's own, what may have ended by itself meanwhile."""
+        with contextlib.suppress(ConflictError, UnknownExecutionError):
+            await self.cancel(execution, "jobsd", reason)
 
     async def _cancel_pending(self, pending: Record, by: str, reason: Reason) -> Record:
         now = self._clock.now()
@@ -411,9 +390,9 @@ class Dispatcher:
             self._pump()
         return record
 
-    def open_of(self, job: str) -> list[str]:
-        """The ids of a job's executions that have not ended, oldest first."""
-        return sorted(self._ledger.history(job).open)
+    def open_of(self, job: str) -> list[Execution]:
+        """A job's executions that have not ended, oldest first."""
+        return [execution for _, execution in sorted(self._ledger.history(job).open.items())]
 
     def forget(self, job: str) -> None:
         """Drop a deleted job's lane; nothing of it runs or waits any more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.errors import StopRequestedError, StorageError
 from runner.execution.ledger import Ledger
-from runner.execution.lifecycle import Status, check_transition
+from runner.execution.lifecycle import check_transition
 from runner.execution.records import Record
 from runner.ports import RecordStore
 
@@ -18,7 +18,7 @@ BATCH = 1000
 """Records that are synced together at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
     record: Record
     durable: asyncio.Future[None]
@@ -58,10 +58,11 @@ class Journal:
         self._store = store
         self._ledger = ledger
         self._entries: list[_Entry] = []
-        self._in_flight: dict[str, Status] = {}
+        self._in_flight: dict[str, _Entry] = {}
         self._wake = asyncio.Event()
         self._subscriptions: set[Subscription] = set()
         self._closed = False
+        self._ended = False
 
     async def record(self, record: Record) -> None:
         """Write down one transition; returns when it is durable and the ledger knows it.
@@ -72,22 +73,26 @@ class Journal:
         """
         if self._closed:
             raise StopRequestedError("the runner is stopping")
-        present = self._in_flight.get(record.id) or self._ledger.status_of(record.id)
+        ahead = self._in_flight.get(record.id)
+        present = ahead.record.status if ahead else self._ledger.status_of(record.id)
         check_transition(record.id, present, record.status)
-        self._in_flight[record.id] = record.status
         entry = _Entry(record, asyncio.get_running_loop().create_future())
+        self._in_flight[record.id] = entry
         self._entries.append(entry)
         self._wake.set()
         await asyncio.shield(entry.durable)
 
-    def status_of(self, execution: str) -> Status | None:
-        """The status that an execution has, or is about to have."""
-        return self._in_flight.get(execution) or self._ledger.status_of(execution)
+    async def settled(self, execution: str) -> None:
+        """Wait until no line of an execution is on its way: what the ledger says of it then is all there is."""
+        while (entry := self._in_flight.get(execution)) is not None:
+            await asyncio.wait([entry.durable])
 
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[Subscription]:
         """A live view of what becomes durable from now on."""
         subscription = Subscription()
+        if self._ended:
+            subscription.end()
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -102,6 +107,7 @@ class Journal:
             while self._entries:
                 batch, self._entries = self._entries[:BATCH], self._entries[BATCH:]
                 await self._write(batch)
+        self._ended = True
         for subscription in self._subscriptions:
             subscription.end()
 
@@ -118,7 +124,7 @@ class Journal:
             return
         for entry in batch:
             self._ledger.apply(entry.record)
-            if self._in_flight.get(entry.record.id) is entry.record.status:
+            if self._in_flight[entry.record.id] is entry:
                 del self._in_flight[entry.record.id]
             self._publish(entry.record)
             if not entry.durable.done():

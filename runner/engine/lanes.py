@@ -13,7 +13,7 @@ from runner.execution.lifecycle import Trigger
 from runner.execution.records import Record
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Waiting:
     """A pending execution: it may start once its line is durable and its retry delay is over."""
 
@@ -101,7 +101,8 @@ class Lanes:
 
     def end(self, job: str, execution: str) -> None:
         """Free the place of an execution that ran."""
-        if self[job].running.pop(execution, None) is not None:
+        lane = self._lanes.get(job)
+        if lane and lane.running.pop(execution, None) is not None:
             self.running -= 1
             self.offer(job)
 
@@ -114,9 +115,9 @@ class Lanes:
         while self._ring and self.running < most:
             job = self._ring.popleft()
             self._in_ring.discard(job)
-            lane = self[job]
-            waiting = lane.next_ready()
-            if waiting is None or len(lane.running) >= limit_of(job):
+            lane = self._lanes.get(job)
+            waiting = lane.next_ready() if lane else None
+            if lane is None or waiting is None or len(lane.running) >= limit_of(job):
                 continue
             yield lane, waiting
             self.offer(job)

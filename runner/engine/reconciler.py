@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,14 @@ SECOND_LOOK = 10.0
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Since when which jobs may have vanished for a moment only."""
+
+    since: datetime
+    jobs: frozenset[str]
+
+
 class Reconciler:
     """Brings the actual state to the desired one. File events only set a flag."""
 
@@ -53,7 +61,7 @@ class Reconciler:
         self._allow_empty = allow_empty
         self._flag = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._doubtful_since: datetime | None = None
+        self._doubt: _Doubt | None = None
         self.desired: DesiredState | None = None
         self.held: str | None = None
         self.synced_at: datetime | None = None
@@ -63,15 +71,16 @@ class Reconciler:
         self._flag.set()
 
     async def run(self) -> None:
-        """Watch and reconcile until cancelled."""
+        """Watch and reconcile until cancelled; what changed before the watching began is seen at once."""
         async with self._source.watch(self.look_again):
+            self.look_again()
             while True:
                 await self._wait_for_a_reason()
                 await self._settle()
                 await self.sync()
 
     async def _wait_for_a_reason(self) -> None:
-        patience = RESCAN if self._doubtful_since is None else SECOND_LOOK / 4
+        patience = SECOND_LOOK / 4 if self._doubt else RESCAN
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._flag.wait()
@@ -105,20 +114,25 @@ class Reconciler:
         return replace(self.desired, jobs=dict(self._scheduler.jobs)) if self.desired else None
 
     def _plan(self, desired: DesiredState, removing: frozenset[str]) -> Plan:
-        actual = self._scheduler.jobs
         now = self._clock.now()
-        since = self._doubtful_since
-        confirmed = since is not None and (now - since).total_seconds() >= SECOND_LOOK
-        allow_empty = self._allow_empty or (bool(removing) and actual.keys() <= removing)
-        planned = plan(desired, actual, allow_empty=allow_empty, confirmed=confirmed or bool(removing))
+        actual = dict(self._scheduler.jobs)
+        deleted = [Remove(actual.pop(job)) for job in sorted(removing & actual.keys() - desired.jobs.keys())]
+        if self._doubt and self._doubt.jobs <= desired.jobs.keys():
+            self._doubt = None
+        confirmed = self._doubt is not None and (now - self._doubt.since).total_seconds() >= SECOND_LOOK
+        planned = plan(desired, actual, allow_empty=self._allow_empty, confirmed=confirmed)
+        if self._doubt and not confirmed:
+            # New jobs beside those in doubt may have made them less than half: they stay in doubt.
+            kept = tuple(action for action in planned.actions if not isinstance(action, Remove))
+            planned = replace(planned, actions=kept, doubtful=True)
         if not planned.doubtful:
-            self._doubtful_since = None
-        elif since is None:
-            self._doubtful_since = now
+            self._doubt = None
+        elif self._doubt is None:
+            self._doubt = _Doubt(now, frozenset(actual.keys() - desired.jobs.keys()))
             _log.warning("more than half of the jobs vanished at once; looking again in 10 s")
         if planned.held and planned.held != self.held:
             _log.warning("nothing was removed", reason=planned.held)
-        return planned
+        return replace(planned, actions=(*deleted, *planned.actions))
 
     async def _enact(self, planned: Plan) -> datetime:
         """Apply the plan at one instant: what was due up to it belongs to the old definitions."""

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import orjson
 import structlog
@@ -23,7 +23,7 @@ from runner.execution.lifecycle import (
     Reason,
     Status,
 )
-from runner.execution.records import Definition, Record
+from runner.execution.records import Definition, Record, following, milliseconds
 from runner.ports import Executor, PayloadStore
 from runner.spec.models import Job, Payload
 
@@ -50,26 +50,16 @@ def definition_of(job: Job) -> Definition:
     return Definition(job.origin.path, job.origin.line, job.digest)
 
 
-def following(record: Record, status: Status, at: datetime) -> Record:
-    """The next line of an execution: what only one line says of its moment is cleared."""
-    return replace(
-        record,
-        status=status,
-        at=at,
-        reason=None,
-        not_before=None,
-        error=None,
-        payload=None,
-        payload_ref=None,
-        payload_sha256=None,
-        filter=None,
-        lateness_ms=None,
-    )
-
-
-def milliseconds(span: timedelta) -> int:
-    """Whole milliseconds, never negative even when the wall clock was stepped back."""
-    return max(0, round(span / timedelta(milliseconds=1)))
+def _writable(outcome: Outcome) -> Outcome:
+    """The outcome, or a failure in its place when it holds what no record can hold."""
+    result, failure = outcome.result, outcome.failure
+    said = (failure.message, failure.detail) if failure else None
+    try:
+        orjson.dumps((result.value if result else None, outcome.usage, said))
+    except orjson.JSONEncodeError as error:
+        message = f"what the agent returned can't be written as JSON: {error}"
+        return Outcome.failed(ErrorType.AGENT, message, process=outcome.process)
+    return outcome
 
 
 class Run:
@@ -109,29 +99,43 @@ class Run:
             self._task.cancel()
 
     async def carry(self) -> Record | None:
-        """Run the attempt; the line it ended with, or None when it was cancelled before it could start.
+        """Run the attempt; the line it ended with, or None when it did not start: cancelled, or the runner stops.
 
         Raises:
             StorageError: when the start could not be written down; the execution is still pending.
         """
-        now = self._services.clock.now()
-        running = replace(
-            following(self._pending, Status.RUNNING, now),
-            name=self.job.name,
-            agent=self.job.agent.id,
-            started_at=now,
-            attempt=self._pending.attempt or 1,
-            definition=definition_of(self.job),
-        )
-        try:
-            await self._services.journal.record(running)
-        except IllegalTransitionError:
+        running = await self._start()
+        if running is None:
             return None
         self.last = running
         outcome = await self._run_agent(running)
         self.last = self._ending(running, outcome)
         await self._write_down(self.last)
         return self.last
+
+    async def _start(self) -> Record | None:
+        """Write down the start, unless the runner stops or somebody cancelled the execution first."""
+        pending, services = self._pending, self._services
+        while not self._stopped:
+            now = services.clock.now()
+            running = replace(
+                following(pending, Status.RUNNING, now),
+                name=self.job.name,
+                agent=self.job.agent.id,
+                started_at=now,
+                attempt=pending.attempt or 1,
+                definition=definition_of(self.job),
+            )
+            try:
+                await services.journal.record(running)
+            except IllegalTransitionError:
+                # A cancellation was first, but it happened only if it gets to the disk.
+                await services.journal.settled(pending.id)
+                if services.ledger.status_of(pending.id) is not Status.PENDING:
+                    return None
+            else:
+                return running
+        return None
 
     async def _run_agent(self, running: Record) -> Outcome | None:
         """The outcome, or None when the run was ended from outside."""
@@ -150,21 +154,23 @@ class Run:
             await asyncio.wait([self._task])
             raise
         if self._task.cancelled():
-            return None
+            return None if self._unwanted() else Outcome.failed(ErrorType.AGENT, "the agent cancelled itself")
         error = self._task.exception()
-        if error is not None:
-            _log.error("agent raised", execution=running.id, job=running.job, exc_info=error)
-            return Outcome.failed(ErrorType.AGENT, f"{type(error).__name__}: {error}")
-        return self._task.result()
+        if error is None:
+            return _writable(self._task.result())
+        _log.error("agent raised", execution=running.id, job=running.job, exc_info=error)
+        return _writable(Outcome.failed(ErrorType.AGENT, f"{type(error).__name__}: {error}"))
 
     async def _attempt(self, running: Record) -> Attempt | Outcome:
         payload = self._pending.payload
         if payload is None and self._pending.payload_ref is not None:
             try:
                 raw = await asyncio.to_thread(self._services.payloads.get, self._pending.payload_ref)
+                payload = Payload(orjson.loads(raw))
             except StorageError as error:
                 return Outcome.failed(ErrorType.AGENT, f"the payload is gone: {error}")
-            payload = Payload(orjson.loads(raw))
+            except orjson.JSONDecodeError as error:
+                return Outcome.failed(ErrorType.AGENT, f"the payload is damaged: {error}")
         previous = self._services.ledger.history(self.job.id).previous
         return Attempt(running.id, running.attempt or 1, self.job, payload, previous)
 
@@ -174,6 +180,7 @@ class Run:
         started = running.started_at or now
         ended = replace(
             following(running, Status.COMPLETED, now),
+            started_at=started,
             finished_at=now,
             duration_ms=milliseconds(now - started),
             pid=outcome.process.pid if outcome and outcome.process else None,

@@ -41,6 +41,7 @@ class _Entry:
     job: Job
     turn: int = 0
     slot: datetime | None = None
+    settled: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +103,36 @@ class Scheduler:
         self._wake.set()
 
     def set_pauses(self, pauses: Mapping[str, Pause], now: datetime) -> None:
-        """Replace the pauses; slots of a paused job don't exist until it ends."""
+        """Replace the pauses; slots of a paused job don't exist from its beginning until it ends.
+
+        A slot that is due already stays: it is from before.
+        """
         changed = {job for job in (*pauses, *self._pauses) if pauses.get(job) != self._pauses.get(job)}
         self._pauses = dict(pauses)
         for job in changed & self._entries.keys():
-            self._schedule(job, now)
+            slot = self._entries[job].slot
+            if slot is None or slot > now:
+                self._schedule(job, now)
         self._wake.set()
 
     def _schedule(self, job: str, after: datetime) -> None:
-        """Put the first slot after an instant into the heap; entries of earlier turns are void."""
+        """Put the first slot after an instant into the heap; entries of earlier turns are void.
+
+        What is settled stays settled, also when the wall clock was set back since.
+        """
         entry = self._entries[job]
+        after = max(after, entry.settled or after)
         self._turns += 1
         entry.turn, entry.slot = self._turns, None
         if entry.job.schedule is None or not entry.job.enabled:
             return
-        pause = self._pauses.get(job)
-        if pause and pause.until is None:
+        slot, pause = entry.job.schedule.after(after), self._pauses.get(job)
+        if slot is not None and pause is not None and slot > pause.at:
+            slot = entry.job.schedule.after(max(after, pause.until)) if pause.until else None
+        if slot is None:
             return
-        start = max(after, pause.until) if pause and pause.until else after
-        entry.slot = entry.job.schedule.after(start)
-        if entry.slot is not None:
-            heapq.heappush(self._heap, _Due(entry.slot.timestamp(), job, entry.turn))
+        entry.slot = slot
+        heapq.heappush(self._heap, _Due(slot.timestamp(), job, entry.turn))
         if len(self._heap) > 2 * len(self._entries) + 64:
             self._sweep()
 
@@ -150,13 +160,14 @@ class Scheduler:
         if slot < oldest_to_run:
             first = last = slot
             count = 1
-            for later in entry.job.schedule.between(slot, oldest_to_run):
+            for later in entry.job.schedule.between(slot, oldest_to_run - timedelta.resolution):
                 last, count = later, count + 1
             found.missed.append(Missed(entry.job, first, last, count))
-            self._schedule(entry.job.id, last)
-            return
-        found.slots.append((entry.job, slot))
-        self._schedule(entry.job.id, slot)
+            entry.settled = last
+        else:
+            found.slots.append((entry.job, slot))
+            entry.settled = slot
+        self._schedule(entry.job.id, entry.settled)
 
     async def run(self, fire: Callable[[Due], Awaitable[None]]) -> None:
         """Call `fire` with what is due, whenever something is, until cancelled."""

@@ -120,9 +120,12 @@ def retry_delay(retry: Retry, failed_attempt: int, chance: float) -> timedelta:
     `chance` is uniform in [0, 1). Full jitter draws from the whole range up to the exponential bound, which
     spreads retries best (Marc Brooker, "Exponential Backoff And Jitter", 2015).
     """
-    doublings = min(failed_attempt - 1, 32)
-    bound: timedelta = min(retry.backoff * int(2**doublings), retry.max_backoff)
-    return bound * chance
+    bound = retry.backoff
+    for _ in range(1, failed_attempt):
+        if bound >= retry.max_backoff:
+            break
+        bound *= 2
+    return min(bound, retry.max_backoff) * chance
 
 
 def more_attempts(retry: Retry, attempt: int) -> bool:

@@ -5,8 +5,8 @@ milliseconds. Readers ignore keys that they don't know, so that newer writers do
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
@@ -75,6 +75,35 @@ class Record:
     until: datetime | None = None
     count: int | None = None
     definition: Definition | None = None
+
+
+def following(record: Record, status: Status, at: datetime) -> Record:
+    """The next line of an execution: what a line says of its own moment or attempt is not said again."""
+    return replace(
+        record,
+        status=status,
+        at=at,
+        reason=None,
+        lateness_ms=None,
+        not_before=None,
+        started_at=None,
+        finished_at=None,
+        duration_ms=None,
+        cancelled_by=None,
+        payload=None,
+        payload_ref=None,
+        payload_sha256=None,
+        filter=None,
+        pid=None,
+        pid_start=None,
+        usage=None,
+        error=None,
+    )
+
+
+def milliseconds(span: timedelta) -> int:
+    """Whole milliseconds, never negative even when the wall clock was stepped back."""
+    return max(0, round(span / timedelta(milliseconds=1)))
 
 
 def format_instant(instant: datetime) -> str:

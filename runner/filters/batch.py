@@ -1,7 +1,8 @@
 """Many expressions over many payloads: one JSON line in, one JSON line out, encoded as filtrex's oracle does.
 
 A result is `{"kind": "value", "value": …}`, `{"kind": "compile_error"}` or `{"kind": "runtime_error", "type": …}`
-with a `verdict` beside it. Numbers that JSON lacks are written as `{"$num": "NaN"}` and the like.
+with a `verdict` beside it. Numbers that JSON lacks are written as `{"$num": "NaN"}` and the like, and a value that
+is nested too deep for a line of JSON ends in `{"$cut": "list"}` or `{"$cut": "object"}`.
 """
 
 import math
@@ -10,10 +11,12 @@ from typing import Any
 import orjson
 
 from runner.filters.filter import Filter, FilterSyntaxError, compile_filter
+from runner.filters.javascript import double
+from runner.filters.site import kind_of
 from runner.filters.verdict import EvaluationError, VerdictKind
 
 _DEEPEST = 200
-"""Levels of a value that are looked at for numbers that JSON lacks; JSON itself brings none."""
+"""Levels of a value that are written; the encoder of JSON has a limit of its own a little above."""
 
 
 def encode(value: Any, depth: int = 0) -> Any:
@@ -21,9 +24,9 @@ def encode(value: Any, depth: int = 0) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
     if isinstance(value, int | float):
-        return _number(float(value))
+        return _number(double(value))
     if depth > _DEEPEST:
-        return value
+        return {"$cut": kind_of(value)}
     if isinstance(value, list):
         return [encode(item, depth + 1) for item in value]
     return {key: encode(item, depth + 1) for key, item in value.items()}

@@ -160,8 +160,11 @@ def _are_exact(numbers: list[int]) -> bool:
 
 def holds(items: list[Any], value: Any) -> bool:
     """Whether a list has a value, by SameValueZero."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         return value in items
+    if (kind is int or kind is float) and -EXACT < value < EXACT and value not in items:
+        return False  # below this, what is the same is equal to Python, too, which is quick at it
     return any(same_value(item, value) for item in items)
 
 

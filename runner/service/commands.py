@@ -1,6 +1,7 @@
 """What one can tell a running runner: run, cancel, pause, delete."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from runner.errors import ConflictError, JobDisabledError
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, Ledger, merge
 from runner.execution.lifecycle import Trigger
-from runner.execution.records import Record
 from runner.ports import JobWriter, OutputStore, Pause, RecordStore, StateStore
 from runner.service.reading import Reading
 from runner.service.views import Deleted, ExecutionView, JobView
@@ -68,24 +68,38 @@ class Service:
     async def _submit(self, firing: Firing) -> ExecutionView:
         pause = self._engine.scheduler.paused(firing.job)
         record = await self._engine.dispatcher.submit(firing, paused=pause is not None)
-        return _view(record)
+        return ExecutionView.of(Execution(record, record.at))
 
     async def cancel(self, execution: str, actor: str) -> ExecutionView:
-        """Cancel an execution; `execution` may be shortened while unique."""
+        """Cancel an execution; `execution` may be shortened while unique.
+
+        Raises:
+            ConflictError: when it has ended.
+        """
         found = await asyncio.to_thread(self.reading.find_execution, execution)
-        record = await self._engine.dispatcher.cancel(found.id, actor)
-        return _view(merge(found.record, record), found)
+        if found.status.terminal:
+            raise ConflictError(f"execution {found.id} has ended already: {found.status}")
+        return await self._cancel(found, actor)
+
+    async def _cancel(self, known: Execution, actor: str) -> ExecutionView:
+        record = await self._engine.dispatcher.cancel(known.id, actor)
+        return ExecutionView.of(Execution(merge(known.record, record), known.created_at))
 
     async def cancel_job(self, job: str, actor: str) -> list[ExecutionView]:
         """Cancel all executions of a job that have not ended; those that end by themselves first are left out."""
         self.reading.find(job)
-        cancelled = []
-        for execution in self._engine.dispatcher.open_of(job):
-            try:
-                cancelled.append(_view(await self._engine.dispatcher.cancel(execution, actor)))
-            except ConflictError:
-                continue
-        return cancelled
+        return await self._cancel_all(job, actor)
+
+    async def _cancel_all(self, job: str, actor: str) -> list[ExecutionView]:
+        """Cancel everything at once, so that the end of one does not let the next one start."""
+
+        async def cancel(known: Execution) -> ExecutionView | None:
+            with contextlib.suppress(ConflictError):
+                return await self._cancel(known, actor)
+            return None
+
+        views = await asyncio.gather(*(cancel(known) for known in self._engine.dispatcher.open_of(job)))
+        return [view for view in views if view is not None]
 
     def follow(self) -> AbstractContextManager[Subscription]:
         """A live view of all records as they become durable."""
@@ -99,7 +113,9 @@ class Service:
         if not found.enabled:
             raise JobDisabledError(f"job {job} is disabled already, in {found.origin.path}")
         now = self._engine.clock.now()
-        self._save_pauses({job: Pause(actor, now, reason, now + duration if duration else None)}, frozenset())
+        self._save_pauses(
+            {job: Pause(actor, now, reason, None if duration is None else now + duration)}, frozenset()
+        )
         return self.reading.job(job)
 
     def resume(self, job: str) -> JobView:
@@ -133,12 +149,9 @@ class Service:
         await self._engine.reconciler.sync(removing=frozenset({job}))
         if job in self._engine.scheduler.jobs:
             raise ConflictError(f"job {job} is still there after its document was removed; nothing else was")
-        for execution in self._engine.dispatcher.open_of(job):
-            try:
-                await self._engine.dispatcher.cancel(execution, actor)
-            except ConflictError:
-                continue
-        self._save_pauses({}, frozenset({job}))
+        await self._cancel_all(job, actor)
+        if job in self._engine.scheduler.pauses:
+            self._save_pauses({}, frozenset({job}))
         return await self._purge(found)
 
     async def _purge(self, job: Job) -> Deleted:
@@ -158,7 +171,3 @@ class Service:
     def look_again(self) -> None:
         """Look at the files, as after SIGHUP."""
         self._engine.reconciler.look_again()
-
-
-def _view(record: Record, known: Execution | None = None) -> ExecutionView:
-    return ExecutionView.of(Execution(record, known.created_at if known else record.at))

@@ -208,12 +208,22 @@ class Reading:
         """Executions, newest first."""
         if not 1 <= query.limit <= MOST:
             raise InvalidRequestError(f"the number of executions must be from 1 to {MOST}")
-        found = newest(self._records.backwards(job=query.job))
-        if query.before is not None:
-            found = (execution for execution in found if execution.id < (query.before or ""))
+        found = self._newest(query)
         if query.statuses:
             found = (execution for execution in found if execution.status in query.statuses)
         return [ExecutionView.of(execution) for execution in islice(found, query.limit)]
+
+    def _newest(self, query: HistoryQuery) -> Iterator[Execution]:
+        """A job's executions, the newest first, after the one where the page before ended."""
+        found = newest(self._records.backwards(job=query.job))
+        if query.before is None:
+            return found
+        for execution in found:
+            if execution.id == query.before:
+                return found
+        # It is gone, or of another job: then the ids alone say what is older.
+        again = newest(self._records.backwards(job=query.job))
+        return (execution for execution in again if execution.id < (query.before or ""))
 
     def execution(self, prefix: str) -> ExecutionView:
         """The execution whose id is, or uniquely starts with, `prefix`."""

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from runner.filters import EvaluationError, compile_filter
+from runner.filters.operators import holds
 
 PAYLOAD = {
     "t": True,
@@ -183,3 +184,25 @@ def test_large_lists_are_compared_in_linear_time():
     assert value_of("event.a in event.b", payload) is True
     assert value_of("event.c in event.d", payload) is True
     assert value_of("event.a in event.d", payload) is False
+
+
+@pytest.mark.parametrize("value", [1, 0, 1.0, -0.0, 2**53, 2**53 + 1, 0.5, 10**400, math.nan, math.inf, True, None])
+def test_a_list_holds_each_of_its_items(value):
+    assert holds([value], value)
+    assert holds(["1", [1], {}, value], value)
+    assert not holds([], value)
+    assert not holds(["1", [value], {}], value)
+
+
+def test_a_list_holds_no_boolean_for_a_number_though_python_finds_them_equal():
+    assert not holds([True, [1], "1"], 1)
+    assert not holds([False], 0.0)
+    assert not holds([1, 0], True)
+    assert holds([True, 1.0], 1)
+    assert holds([False, -0.0], 0)
+
+
+def test_integers_that_are_one_double_are_the_same_wherever_they_stand():
+    assert holds([2**53], 2**53 + 1)
+    assert holds([float(2**53)], 2**53 + 1)
+    assert holds([2**53 + 1], float(2**53))
