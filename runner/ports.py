@@ -137,6 +137,10 @@ class StateStore(Protocol):
 class ChangeLog(Protocol):
     """The log of applied changes."""
 
+    def known(self) -> Mapping[str, str]:
+        """The content hash of each job that was in force when the last runner ended, by id."""
+        ...
+
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append one line for each change."""
         ...
@@ -177,8 +181,11 @@ class JobWriter(Protocol):
         """Replace a file's text in one step, if it still is `expected`."""
         ...
 
-    def remove_document(self, path: str, line: int) -> None:
-        """Remove the document that starts at a line; the file as well, when it was the last."""
+    def remove_document(self, path: str, line: int, expected: str) -> None:
+        """Remove the document at a line; the file as well, when it was the last.
+
+        The file must still be `expected`, or another document may stand at that line.
+        """
         ...
 
 

@@ -224,6 +224,10 @@ class MemoryChanges:
     def __init__(self) -> None:
         self.lines: list[Mapping[str, Any]] = []
 
+    def known(self) -> Mapping[str, str]:
+        """No runner was here before."""
+        return {}
+
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append lines."""
         self.lines.extend(lines)

@@ -14,6 +14,7 @@ import orjson
 
 from runner import process
 from runner.execution.lifecycle import Attempt, ErrorType, Outcome, Process
+from runner.execution.records import DEEPEST, is_shallow
 from runner.ports import Context, Output
 from runner.process import Child, Command, Exit, SpawnError
 from runner.secrets import Mask
@@ -21,9 +22,6 @@ from runner.spec.models import CommandSpec, Payload
 
 RESULT_LIMIT = 256 * 1024
 """Bytes that a result may have in `$JOBSD_RESULT`."""
-
-DEEPEST = 100
-"""Levels of lists and mappings that a result may have: a record is written by code with limits of its own."""
 
 TAIL = 4096
 """Bytes at the end of standard output that are the result where no file was written."""
@@ -216,14 +214,6 @@ def _masked(raw: bytes, mask: Mask) -> Payload:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
         return Payload(text.strip())
-    if not _is_shallow(data, DEEPEST):
+    if not is_shallow(data, DEEPEST):
         raise _BadResultError(f"the result in $JOBSD_RESULT has more than {DEEPEST} levels")
     return Payload(mask.data(data))
-
-
-def _is_shallow(data: Any, levels: int) -> bool:
-    """Whether lists and mappings lie in each other at most so many levels deep."""
-    if not isinstance(data, list | dict):
-        return True
-    inner = data.values() if isinstance(data, dict) else data
-    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)

@@ -38,7 +38,7 @@ from runner.execution.admission import (
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, settle_lost
 from runner.execution.lifecycle import IllegalTransitionError, Reason, Status, Trigger
-from runner.execution.records import Record, following, milliseconds
+from runner.execution.records import DEEPEST, Record, following, is_shallow, milliseconds
 from runner.plan import Action, Add, Remove, Replace
 from runner.spec.models import Job, Payload
 
@@ -235,6 +235,8 @@ class Dispatcher:
         """The line with its payload, or with a reference to a file that holds a large one."""
         if payload is None:
             return record
+        if not is_shallow(payload.value, DEEPEST):
+            raise InvalidRequestError(f"the payload has more than {DEEPEST} levels of lists and objects")
         try:
             raw = orjson.dumps(payload.value)
         except orjson.JSONEncodeError as error:

@@ -29,6 +29,9 @@ RESCAN = 30.0
 SECOND_LOOK = 10.0
 """Seconds after which a doubtful disappearance of many jobs is believed."""
 
+MOST_TOLD = 20
+"""Changes of one look that the runner's log names one by one."""
+
 _log = structlog.get_logger()
 
 
@@ -149,13 +152,34 @@ class Reconciler:
         return now
 
     def _write_changes(self, actions: tuple[Action, ...], now: datetime) -> None:
-        lines = [line for action in actions if (line := _change(action, now))]
-        for line in lines:
-            _log.info("job " + line["change"], job=line["job"], path=line["path"])
+        if self.desired is None:
+            lines = self._since_last_runner(now)
+            _log.info("read the jobs", count=len(self._scheduler.jobs), changed=len(lines))
+        else:
+            lines = [line for action in actions if (line := _change(action, now))]
+        for line in lines[:MOST_TOLD]:
+            _log.info("job " + line["change"], job=line["job"])
+        if len(lines) > MOST_TOLD:
+            _log.info("and more changes, all of them in changes.jsonl", count=len(lines) - MOST_TOLD)
         try:
             self._changes.append(lines)
         except StorageError as error:
             _log.error("can't write down a change", error=str(error))
+
+    def _since_last_runner(self, now: datetime) -> list[Mapping[str, Any]]:
+        """What changed while no runner was up: a start by itself is no change."""
+        known, jobs = self._changes.known(), self._scheduler.jobs
+        at = {"v": 1, "at": format_instant(now)}
+        lines: list[Mapping[str, Any]] = [
+            {**at, "change": "removed", "old": known[job], "job": job}
+            for job in sorted(known.keys() - jobs.keys())
+        ]
+        for job in (jobs[name] for name in sorted(jobs) if known.get(name) != jobs[name].digest):
+            old = known.get(job.id)
+            change = {"change": "replaced", "old": old} if old else {"change": "added"}
+            place = {"job": job.id, "path": job.origin.path, "line": job.origin.line}
+            lines.append({**at, **change, "new": job.digest, **place})
+        return lines
 
     def _report(self, desired: DesiredState) -> None:
         """Say what is wrong with the files, once for each problem."""

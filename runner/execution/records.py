@@ -18,6 +18,9 @@ from runner.spec.models import Mode, Payload
 
 VERSION = 1
 
+DEEPEST = 100
+"""Levels of lists and mappings that a payload or a result may have, as readers have limits of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilterNote:
@@ -99,6 +102,14 @@ def following(record: Record, status: Status, at: datetime) -> Record:
         usage=None,
         error=None,
     )
+
+
+def is_shallow(data: Any, levels: int) -> bool:
+    """Whether lists and mappings lie in each other at most so many levels deep."""
+    if not isinstance(data, list | dict):
+        return True
+    inner = data.values() if isinstance(data, dict) else data
+    return levels > 0 and all(is_shallow(item, levels - 1) for item in inner)
 
 
 def milliseconds(span: timedelta) -> int:

@@ -58,10 +58,12 @@ def answer(line: bytes, *, filtrex: bool = False) -> bytes:
     """The result line for one line of `{"expr": …, "payload": …}`; a bad line is answered, too."""
     try:
         question = orjson.loads(line)
-        expression, payload = question["expr"], question.get("payload")
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        message = f'not an object with "expr" and "payload": {error}'
+    except orjson.JSONDecodeError as error:
+        return orjson.dumps({"kind": "harness_error", "message": f"not JSON: {error}"})
+    if not isinstance(question, dict) or "expr" not in question:
+        message = 'not an object with "expr" and "payload"'
         return orjson.dumps({"kind": "harness_error", "message": message})
+    expression, payload = question["expr"], question.get("payload")
     if not isinstance(expression, str):
         return orjson.dumps(
             {"kind": "compile_error", "message": "the expression is not a text", "verdict": "error"}

@@ -146,7 +146,7 @@ def subset(left: Any, right: Any, left_site: Site, right_site: Site) -> Any:
         return all(holds(present, item) for item in wanted)
     kinds = {*map(type, wanted), *map(type, present)}
     if kinds == {str} or (kinds == {int} and _are_exact(wanted) and _are_exact(present)):
-        return set(wanted) <= set(present)
+        return set(present).issuperset(wanted)
     keys = {value_key(item) for item in present}
     return all(value_key(item) in keys for item in wanted)
 

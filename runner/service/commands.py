@@ -12,7 +12,7 @@ from runner.engine.dispatcher import Dispatcher
 from runner.engine.journal import Journal, Subscription
 from runner.engine.reconciler import Reconciler
 from runner.engine.scheduler import Scheduler
-from runner.errors import ConflictError, JobDisabledError
+from runner.errors import ConflictError, JobDisabledError, UnknownJobError
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, Ledger, merge
 from runner.execution.lifecycle import Trigger
@@ -142,10 +142,7 @@ class Service:
 
     async def delete(self, job: str, actor: str) -> Deleted:
         """Remove a job's document and, for good, its history, its outputs and its own folder."""
-        found = self.reading.find(job)
-        if found.stale:
-            raise ConflictError(f"{found.origin.path} has errors; mend it, or remove the document by hand first")
-        await asyncio.to_thread(self._engine.writer.remove_document, found.origin.path, found.origin.line)
+        found = await self._remove_document(job)
         await self._engine.reconciler.sync(removing=frozenset({job}))
         if job in self._engine.scheduler.jobs:
             raise ConflictError(f"job {job} is still there after its document was removed; nothing else was")
@@ -153,6 +150,23 @@ class Service:
         if job in self._engine.scheduler.pauses:
             self._save_pauses({}, frozenset({job}))
         return await self._purge(found)
+
+    async def _remove_document(self, job: str) -> Job:
+        """Take a job's document out of its file, unless the file has gone already; the job as it was."""
+        path = self.reading.find(job).origin.path
+        try:
+            text = await asyncio.to_thread(self._engine.writer.text, path)
+        except UnknownJobError:
+            return self.reading.find(job)
+        # Where the document stands is known of this very text only after another look.
+        await self._engine.reconciler.sync()
+        found = self.reading.find(job)
+        if found.stale:
+            raise ConflictError(f"{path} has errors; mend it, or remove the document by hand first")
+        if found.origin.path != path:
+            raise ConflictError(f"job {job} has just moved to {found.origin.path}; nothing was removed")
+        await asyncio.to_thread(self._engine.writer.remove_document, path, found.origin.line, text)
+        return found
 
     async def _purge(self, job: Job) -> Deleted:
         executions = await asyncio.to_thread(self._executions_of, job.id)

@@ -88,13 +88,18 @@ class JobFiles:
                     Path(temporary).unlink()
             raise StorageError(f"can't write {path}: {_reason(error)}") from None
 
-    def remove_document(self, path: str, line: int) -> None:
-        """Remove the document in which a line (from 1) lies; the file as well, when it was the last."""
-        text = self.text(path)
-        rest = without_document(text, line)
+    def remove_document(self, path: str, line: int, expected: str) -> None:
+        """Remove the document in which a line (from 1) lies; the file as well, when it was the last.
+
+        Raises:
+            ConflictError: when the file is not `expected` any more: another document may lie at that line.
+        """
+        rest = without_document(expected, line)
         if rest.strip():
-            self.replace(path, rest, text)
+            self.replace(path, rest, expected)
             return
+        if self.text(path) != expected:
+            raise ConflictError(f"{path} was changed meanwhile; nothing was removed")
         try:
             self._inside(path).unlink()
         except OSError as error:

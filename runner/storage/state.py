@@ -143,6 +143,21 @@ class ChangesFile:
         """Close the file."""
         self._lines.close()
 
+    def known(self) -> dict[str, str]:
+        """The content hash of each job that was in force by the last of the lines, by id."""
+        known: dict[str, str] = {}
+        for raw in self._lines.lines():
+            try:
+                line = orjson.loads(raw)
+                job, digest, change = line["job"], line.get("new") or line.get("old"), line["change"]
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+                continue
+            if change == "removed" or not isinstance(digest, str):
+                known.pop(job, None)
+            else:
+                known[job] = digest
+        return known
+
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append one line for each change."""
         raw = [orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines]

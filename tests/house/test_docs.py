@@ -14,6 +14,7 @@ import click
 import pytest
 
 from runner.agents import command as command_agent
+from runner.cli.check import SCHEMAS
 from runner.cli.main import COMMANDS, cli
 from runner.engine import dispatcher, scheduler
 from runner.execution import admission
@@ -30,7 +31,6 @@ from runner.spec.agents import CommandAgent
 from runner.spec.checks import to_rate_limit
 from runner.spec.document import SourceFile
 from runner.spec.documents import DefaultsDocument, JobDocument, Written
-from runner.cli.check import SCHEMAS
 from runner.spec.loader import read
 from runner.spec.models import CommandSpec, Mode, WhenFull
 from runner.spec.support import NOT_SUPPORTED_YET

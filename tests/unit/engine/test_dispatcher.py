@@ -553,3 +553,14 @@ async def test_a_client_that_hangs_up_does_not_undo_what_it_asked_for() -> None:
         await asyncio.sleep(1)
         assert asking.cancelled()
         assert ends(made) == ["completed"]
+
+
+async def test_a_payload_that_is_nested_too_deeply_is_refused_and_hurts_nobody_else():
+    deep = None
+    for _ in range(500):
+        deep = [deep]
+    async with MemoryEngine(tree(a="mode: manual")).running() as engine:
+        with pytest.raises(InvalidRequestError, match="more than 100 levels"):
+            await engine.run("a", deep)
+        record = await engine.run("a")
+        assert (await engine.ended(record.id)).status is Status.COMPLETED

@@ -136,6 +136,9 @@ async def test_a_document_that_only_moves_is_no_change() -> None:
 
 async def test_a_change_that_can_not_be_written_down_is_in_force_all_the_same() -> None:
     class FullDisk:
+        def known(self):
+            return {}
+
         def append(self, _: Iterable[Mapping[str, Any]]) -> None:
             raise StorageError("no space left on device")
 
@@ -462,3 +465,26 @@ async def test_slots_that_come_due_during_a_look_belong_to_the_old_definition() 
         edit(engine, a="mode: cron\nschedule: '30 * * * *'")
         await asyncio.sleep(60)
     assert slots(engine) == [minute(1), minute(2)]
+
+
+async def test_a_start_is_no_change_and_what_changed_while_no_runner_was_up_is_written_down():
+    engine = MemoryEngine(tree(a=MANUAL, b=MANUAL))
+    async with engine.running():
+        pass
+    known = {line["job"]: line["new"] for line in engine.changes.lines}
+
+    again = MemoryEngine(tree(a=MANUAL, c=MANUAL))
+    again.changes.known = lambda: {**known, "a": "another"}
+    async with again.running():
+        pass
+    assert [(line["change"], line["job"]) for line in again.changes.lines] == [
+        ("removed", "b"),
+        ("replaced", "a"),
+        ("added", "c"),
+    ]
+
+    same = MemoryEngine(tree(a=MANUAL, b=MANUAL))
+    same.changes.known = lambda: known
+    async with same.running():
+        pass
+    assert same.changes.lines == []

@@ -64,10 +64,18 @@ def test_an_expression_that_is_no_text_does_not_compile():
 
 
 def test_a_question_without_payload_asks_about_null():
-    assert orjson.loads(answer(b'{"expr": "event == null"}')) == {"kind": "value", "value": True, "verdict": "pass"}
+    assert orjson.loads(answer(b'{"expr": "event == null"}')) == {
+        "kind": "value",
+        "value": True,
+        "verdict": "pass",
+    }
 
 
 def test_a_failure_names_the_class_of_error_and_what_is_wrong():
     result = ask("event.a", {})
-    assert (result["kind"], result["type"], result["verdict"]) == ("runtime_error", "UnknownPropertyError", "error")
+    assert (result["kind"], result["type"], result["verdict"]) == (
+        "runtime_error",
+        "UnknownPropertyError",
+        "error",
+    )
     assert result["message"].startswith("`event.a` is missing")

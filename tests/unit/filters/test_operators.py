@@ -186,7 +186,9 @@ def test_large_lists_are_compared_in_linear_time():
     assert value_of("event.a in event.d", payload) is False
 
 
-@pytest.mark.parametrize("value", [1, 0, 1.0, -0.0, 2**53, 2**53 + 1, 0.5, 10**400, math.nan, math.inf, True, None])
+@pytest.mark.parametrize(
+    "value", [1, 0, 1.0, -0.0, 2**53, 2**53 + 1, 0.5, 10**400, math.nan, math.inf, True, None]
+)
 def test_a_list_holds_each_of_its_items(value):
     assert holds([value], value)
     assert holds(["1", [1], {}, value], value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.errors import ConflictError, StorageError
+from runner.errors import ConflictError, StorageError, UnknownJobError
 from runner.execution.ledger import Ledger
 from runner.execution.records import Record
 from runner.plan import DesiredState
@@ -113,8 +113,16 @@ class Desk:
             self.reading,
         )
 
-    def remove_document(self, path: str, line: int) -> None:
+    def text(self, path: str) -> str:
+        """The text of a file."""
+        name = path.removeprefix("jobs.d/")
+        if name not in self.engine.files.files:
+            raise UnknownJobError(f"{path} is gone")
+        return self.engine.files.files[name]
+
+    def remove_document(self, path: str, line: int, expected: str) -> None:
         """Remove the file, whose one document starts at its first line."""
+        assert self.text(path) == expected
         if line != 1:
             raise ConflictError("another document")
         self.engine.files.files.pop(path.removeprefix("jobs.d/"), None)

@@ -163,7 +163,7 @@ def test_nothing_outside_is_read_changed_or_removed(files, root, tmp_path):
         with pytest.raises(ConflictError, match="is not below"):
             files.replace(path, "id: b\n", "id: a\n")
         with pytest.raises(ConflictError, match="is not below"):
-            files.remove_document(path, 1)
+            files.remove_document(path, 1, "id: a\n")
     assert outside.read_text() == "id: a\n"
 
 
@@ -199,10 +199,19 @@ def test_a_link_within_the_tree_stays_a_link(files, root):
 def test_a_document_is_removed_and_the_file_with_the_last_one(files, root):
     path = root / "a.yaml"
     path.write_bytes(b"id: a\r\n---\r\nid: b # last\r\n")
-    files.remove_document(str(path), 1)
+    files.remove_document(str(path), 1, files.text(str(path)))
     assert path.read_bytes() == b"---\r\nid: b # last\r\n"
-    files.remove_document(str(path), 2)
+    files.remove_document(str(path), 2, files.text(str(path)))
     assert names(root) == []
+
+
+def test_no_document_is_removed_from_a_file_that_was_changed_meanwhile(files, root):
+    path = root / "a.yaml"
+    path.write_text("id: new\n---\nid: a\n")
+    for known in ("id: a\n", "id: a\n---\nid: b\n"):
+        with pytest.raises(ConflictError, match="was changed meanwhile"):
+            files.remove_document(str(path), 1, known)
+    assert path.read_text() == "id: new\n---\nid: a\n"
 
 
 def test_what_can_not_be_read_is_one_clear_error(files, root):
