@@ -53,9 +53,15 @@ def findings(
     """
     reader = _Reader(document, model, elsewhere)
     found: list[Diagnostic] = []
-    for details in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    misspelt = {
+        each.fix for details in errors if details["type"] == "extra_forbidden" for each in reader.read(details)
+    }
+    for details in errors:
         if details["type"] == "extra_forbidden" and details["loc"] and details["loc"][0] in ignore:
             continue
+        if details["type"] == "missing" and details["loc"][-1] in misspelt:
+            continue  # a misspelt field is one mistake, not an unknown one and a missing one
         if len(found) >= MAX_FINDINGS:
             message = f"after {MAX_FINDINGS} problems, the rest of this document was not looked at"
             found.append(document.diagnostic("too-many-problems", message, document.start_span()))

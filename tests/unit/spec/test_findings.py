@@ -97,3 +97,8 @@ def test_a_key_that_is_wrong_is_shown_itself():
 def test_a_value_in_a_block_is_shown_where_its_text_stands():
     found = job("timezone: >-\n  Nowhere/\n")
     assert (found.span.line, found.span.column) == (4, 3)
+
+
+def test_a_misspelt_required_field_is_one_mistake():
+    found = read(SourceFile("a.yaml", b"name: A\nmod: manual\n", "jobs.d")).diagnostics
+    assert [(each.rule, each.fix) for each in found] == [("unknown-field", "mode")]
