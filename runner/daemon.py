@@ -38,6 +38,7 @@ from runner.storage.jobs_dir import JobsDir
 from runner.storage.jsonl import JsonlRecords
 from runner.storage.outputs import Outputs
 from runner.storage.state import ChangesFile, StateDirectory
+from runner.telemetry import quiet
 from runner.web.api import application
 from runner.web.server import server
 
@@ -133,6 +134,7 @@ class FileFacts:
 
 def offline(settings: Settings) -> Reading:
     """Answers from the files and the state directory alone; writes nothing."""
+    quiet()
     clock = SystemClock()
     state = StateDirectory(settings.state)
     records = JsonlRecords(state.executions)
@@ -148,12 +150,14 @@ def job_files(settings: Settings) -> JobFiles:
 
 def read_jobs(settings: Settings) -> DesiredState:
     """What the files say."""
+    quiet()
     clock = SystemClock()
     return desire(JobsDir(settings.jobs, clock).read_now().files, None, now=clock.now())
 
 
 def read_jobs_with(settings: Settings, relative: str, text: str) -> DesiredState:
     """What the files would say if one of them had this text."""
+    quiet()
     clock = SystemClock()
     candidate = read(SourceFile(relative, text.encode(), str(settings.jobs)))
     others = [each for each in JobsDir(settings.jobs, clock).read_now().files if each.path != candidate.path]
@@ -236,6 +240,7 @@ async def foreground(settings: Settings, only: frozenset[str]) -> AsyncIterator[
 
     Nothing is scheduled and nothing listens; executions of the jobs in `only` are started.
     """
+    quiet()
     with composed(settings, SystemClock(), only) as runner:
         async with dispatching(runner):
             yield runner.service

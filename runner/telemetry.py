@@ -12,8 +12,8 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 """Tracebacks as data, without the values of local variables: secrets are among them."""
 
 
-def configure(form: Literal["console", "json"], *, color: bool) -> None:
-    """Send the log of jobsd, and warnings of its libraries, to standard error."""
+def configure(form: Literal["console", "json"], *, color: bool, level: int = logging.INFO) -> None:
+    """Send the log of jobsd from a level on, and warnings of its libraries, to standard error."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -31,7 +31,7 @@ def configure(form: Literal["console", "json"], *, color: bool) -> None:
         shared.append(_TRACEBACKS)
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -46,3 +46,8 @@ def configure(form: Literal["console", "json"], *, color: bool) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def quiet() -> None:
+    """Let only warnings through, as a command has its own words for what it does."""
+    configure("console", color=False, level=logging.WARNING)

@@ -87,9 +87,7 @@ def _print_output(chunk: bytes) -> int:
 
 async def _run_local(session: Session, job: str, payload: Payload | None) -> ExecutionView:
     from runner.daemon import foreground  # noqa: PLC0415 - a command to a runner needs none of it
-    from runner.telemetry import configure  # noqa: PLC0415 - likewise
 
-    configure(session.settings.log_format, color=False)
     async with foreground(session.settings, frozenset({job})) as service:
         execution = await service.run(job, payload, actor())
         with service.follow() as records:
