@@ -24,7 +24,9 @@ SCHEMAS = {**DOCUMENTS, "execution": execution_schema}
 @click.argument("paths", nargs=-1, type=click.Path())
 @command_options()
 def validate(session: Session, paths: tuple[str, ...]) -> None:
-    """Check job files; by default the whole jobs directory.
+    """Check job files.
+
+    By default that is the whole jobs directory.
 
     Needs no runner, resolves no secret and runs nothing. PATH may be files of the jobs directory (the whole
     tree is read, as a file may name agents in others, and what concerns these files is shown) or another
@@ -87,7 +89,10 @@ def _print(session: Session, diagnostics: list[Diagnostic], count: int) -> None:
 @click.command()
 @click.argument("kind", type=click.Choice(sorted(SCHEMAS)))
 def schema(kind: str) -> None:
-    """Print the JSON Schema (Draft 2020-12) of a kind of document, or of a line of executions.jsonl."""
+    """Print a JSON Schema.
+
+    It is Draft 2020-12, of a kind of document or of a line of executions.jsonl.
+    """
     click.echo(orjson.dumps(SCHEMAS[kind](), option=orjson.OPT_INDENT_2).decode())
 
 

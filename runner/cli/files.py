@@ -37,7 +37,10 @@ _WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 @click.option("--file", "file_name", metavar="NAME", help="File below the jobs directory.  [default: ID.yaml]")
 @command_options()
 def new(session: Session, name: str, file_name: str | None, filter_text: str | None, **fields: str | None) -> None:
-    """Write the file of a new job; it is validated first, and never replaces a file."""
+    """Write the file of a new job.
+
+    It is validated first, and never replaces a file.
+    """
     payload = read_payload(fields.pop("payload"))
     identity = slug(name)
     if not identity:
@@ -102,7 +105,10 @@ def _refuse_errors(session: Session, relative: str, text: str) -> None:
 @click.argument("assignments", nargs=-1, metavar="")
 @command_options(formats=("text",))
 def edit(session: Session, job: str, assignments: tuple[str, ...]) -> None:
-    """Open a job's file in $VISUAL or $EDITOR; the edited text replaces it only when it is valid."""
+    """Edit a job's file in your editor.
+
+    That is $VISUAL or $EDITOR. The edited text replaces the file only when it is valid.
+    """
     if assignments:
         raise InvalidRequestError(f"{assignments[0]}: only editing in an editor is supported yet")
     with session.reader() as reader:
@@ -146,8 +152,9 @@ def _edit_until_valid(session: Session, draft: Path, relative: str) -> str:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @command_options()
 def delete(session: Session, job: str, *, yes: bool) -> None:
-    """Delete a job for good: its document, its history, its outputs and what it remembers.
+    """Delete a job for good.
 
+    That is its document, its history, its outputs and what it remembers.
     Asks first; where there is no terminal, it wants --yes. Executions of it that run are cancelled.
     """
     if not yes:

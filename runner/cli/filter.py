@@ -62,6 +62,11 @@ def _run_batch(*, filtrex: bool) -> None:
 
 def _compile(session: Session, expression: str, *, filtrex: bool) -> Filter:
     try:
+        expression.encode()
+    except UnicodeEncodeError:
+        # Bytes of the command line that are no text come as halves of surrogate pairs, which JSON can't hold.
+        raise InvalidRequestError("the expression is not valid UTF-8") from None
+    try:
         return compile_filter(expression, filtrex=filtrex)
     except FilterSyntaxError as error:
         problems = [mistake_diagnostic(expression, mistake) for mistake in error.mistakes]

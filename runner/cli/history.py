@@ -25,7 +25,10 @@ from runner.service.views import ExecutionView, HistoryQuery
 @click.option("-f", "--follow", is_flag=True, help="Go on and print each transition as it happens.")
 @command_options()
 def history(session: Session, job: str | None, limit: int, statuses: tuple[str, ...], *, follow: bool) -> None:
-    """Show executions, the newest first; with -f the newest last, and then whatever happens."""
+    """Show executions, the newest first.
+
+    With -f the newest comes last, and then whatever happens.
+    """
     wanted = frozenset(Status(status) for status in statuses)
     with session.reader() as reader:
         if job is not None:
@@ -75,7 +78,10 @@ def _print_transition(session: Session, execution: ExecutionView) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution has ended.")
 @command_options(formats=("text",))
 def logs(session: Session, execution: str, *, follow: bool) -> None:
-    """Print the output of an execution, or of a job's newest one."""
+    """Print the output of an execution.
+
+    Of a job it is that of the newest one.
+    """
     with session.reader() as reader:
         found = _execution_or_newest(reader, execution)
         if follow:

@@ -15,7 +15,10 @@ from runner.service.views import JobDetail, JobView
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only jobs with this label.")
 @command_options()
 def list_jobs(session: Session, labels: tuple[str, ...]) -> None:
-    """List the jobs: when each is due next, in its own zone, and how its last execution stands."""
+    """List the jobs with their next runs.
+
+    Times are in each job's own zone; LAST is how its newest execution stands.
+    """
     with session.reader() as reader:
         jobs = [job for job in reader.jobs() if all(_has_label(job, label) for label in labels)]
     if session.json:
@@ -38,7 +41,10 @@ def _has_label(job: JobView, label: str) -> bool:
 @click.argument("job")
 @command_options()
 def show(session: Session, job: str) -> None:
-    """Show a job: its settings, where each comes from, its next runs and its problems."""
+    """Show a job's settings and next runs.
+
+    Each setting is shown with where it comes from, and what is wrong with the file with its place.
+    """
     with session.reader() as reader:
         detail = reader.job(job)
     if session.json:
@@ -114,7 +120,10 @@ def next_runs(session: Session, job: str | None, count: int, start: datetime | N
 @click.option("--for", "duration", metavar="DURATION", help="End the pause by itself, such as 2h or 1d12h.")
 @command_options()
 def disable(session: Session, job: str, reason: str | None, duration: str | None) -> None:
-    """Pause a job at run time; its file stays as it is. What was accepted still runs."""
+    """Pause a job at run time.
+
+    Its file stays as it is, and what was accepted still runs. The pause outlives the runner.
+    """
     with session.runner() as runner:
         view = runner.pause(job, reason, duration)
     if session.json:

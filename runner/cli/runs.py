@@ -51,7 +51,7 @@ def read_payload(text: str | None) -> Payload | None:
 @click.option("--local", is_flag=True, help="Run in the foreground without a runner, taking its place meanwhile.")
 @command_options()
 def run(session: Session, job: str, payload_text: str | None, *, wait: bool, local: bool) -> None:
-    """Run a job now, with a payload or without.
+    """Run a job now.
 
     On a cron or push job a payload goes through the job's filter, as an event would.
     """
@@ -120,7 +120,10 @@ def _finish(session: Session, execution: ExecutionView, *, waited: bool) -> None
 @click.option("--job", "job_id", metavar="JOB", help="Cancel all open executions of this job.")
 @command_options()
 def cancel(session: Session, execution: str | None, job_id: str | None) -> None:
-    """Cancel an execution, pending or running; its id may be shortened while unique."""
+    """Cancel an execution.
+
+    It may be pending or running; its id may be shortened while unique.
+    """
     if (execution is None) == (job_id is None):
         raise InvalidRequestError("name an execution, or a job with --job")
     with session.runner() as runner:

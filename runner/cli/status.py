@@ -11,7 +11,10 @@ from runner.service.views import StatusView
 @click.command()
 @command_options()
 def status(session: Session) -> None:
-    """Show how the runner stands: jobs, executions, pauses, and what is wrong with the files."""
+    """Show how the runner stands.
+
+    That is jobs, executions, pauses, and what is wrong with the files.
+    """
     with session.reader() as reader:
         view = reader.status()
     if session.json:
@@ -26,7 +29,7 @@ def status(session: Session) -> None:
 
 def _lines(view: StatusView) -> list[tuple[str, str]]:
     lines = [("runner", f"up since {when(view.started_at)}, pid {view.pid}" if view.live else "not up")]
-    lines.append(("files", f"{view.jobs_dir}: {view.jobs} jobs in force, {view.invalid} documents with errors"))
+    lines.append(("files", f"{view.jobs_dir}: {view.jobs} jobs in force, {view.invalid} with errors"))
     lines.append(("state", view.state_dir))
     lines.append(("now", f"{view.running} running, {view.pending} pending"))
     if view.counts:

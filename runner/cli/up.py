@@ -42,7 +42,9 @@ def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
 )
 @command_options(formats=("text",))
 def up(session: Session) -> None:
-    """Run the jobs until stopped; edits of the files take effect at once.
+    """Run the jobs until stopped.
+
+    Edits of the files take effect at once.
 
     Ctrl-C or SIGTERM gives running executions 30 s to end; a second one ends them now. SIGHUP looks at the
     files again. The runner's own log goes to standard error, what the jobs do is in executions.jsonl.
