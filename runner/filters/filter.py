@@ -14,11 +14,14 @@ from runner.filters.verdict import EvaluationError, Verdict
 EVENT: Final = frozenset({"event"})
 """The roots of a job's filter: the payload, as `event`."""
 
+MOST_MISTAKES: Final = 20
+"""How many mistakes and warnings are told of one text: a longer list would help nobody, and could be very long."""
+
 _CACHED_FILTERS = 1024
 
 
 class FilterSyntaxError(ExpressionError):
-    """A text that is no filter; `mistakes` has all that is wrong with it, in the order of the text."""
+    """A text that is no filter; `mistakes` has what is wrong, first the errors, in the order of the text."""
 
     title = "Invalid filter"
 
@@ -73,7 +76,7 @@ def compile_filter(text: str, *, roots: frozenset[str] = EVENT, filtrex: bool = 
             keywords swallow a character, a leading zero is octal, and nothing but syntax is checked.
 
     Raises:
-        FilterSyntaxError: with every mistake that can be found without a payload.
+        FilterSyntaxError: with the mistakes that can be found without a payload, at most `MOST_MISTAKES`.
     """
     return _compile(text, roots, filtrex)
 
@@ -84,7 +87,7 @@ def compile_uncached(text: str, roots: frozenset[str], *, filtrex: bool) -> Filt
     mistakes = list(parsed.mistakes)
     if parsed.tree is not None and not filtrex:
         mistakes += check_tree(parsed.tree, text, roots)
-    mistakes.sort(key=_order)
+    mistakes = sorted(mistakes, key=_order)[:MOST_MISTAKES]
     if parsed.tree is None or any(mistake.severity is Severity.ERROR for mistake in mistakes):
         raise FilterSyntaxError(text, tuple(mistakes))
     ordered = tuple(sorted(roots, key=lambda root: (root != "event", root)))

@@ -45,7 +45,7 @@ _QUOTED = {
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _DOUBLE, _SINGLE = "\u201c\u201d\u201e\u00ab\u00bb", "\u2018\u2019\u201a"
 _CURLY = re.compile(f"[{_DOUBLE}]([^{_DOUBLE}]*)[{_DOUBLE}]|[{_SINGLE}]([^{_SINGLE}]*)[{_SINGLE}]")
-_NUMBER = re.compile(r"[0-9.]+")
+_NUMBER = re.compile(r"\.*+[0-9][0-9.]*")
 _WORD = re.compile(r"[^\W\d][\w.]*")
 
 
@@ -203,7 +203,7 @@ def _curly_quotes(text: str, position: int) -> Slip | None:
 
 def _number(text: str, position: int) -> Slip | None:
     found = _NUMBER.match(text, position)
-    if found is None or not any(character.isdigit() for character in found.group()):
+    if found is None:
         return None
     mistake = Mistake(
         "filter-syntax",
