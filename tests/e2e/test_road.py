@@ -175,6 +175,10 @@ mode: manual
 agent: slow
 timeout: 1s
 ---
+name: Long
+mode: manual
+agent: slow
+---
 name: Lonely
 mode: manual
 ---
@@ -197,7 +201,7 @@ rate_limit: 1/hour
             job: place.jobsd("run", job, "--wait", "--format", "json")
             for job in ("missing", "bad", "slow", "lonely")
         }
-        running = place.jobsd("run", "slow", "--format", "json").json["id"]
+        running = place.jobsd("run", "long", "--format", "json").json["id"]
         place.await_record(lambda r: r["id"] == running and r["status"] == "running")
         cancelled = place.jobsd("cancel", running, "--format", "json").json
         limited = [place.jobsd("run", "limited", "--format", "json").json for _ in range(2)]
@@ -214,6 +218,24 @@ rate_limit: 1/hour
         ("pending", None),
         ("rate_limited", "rate"),
     ]
+
+
+def test_a_rerun_runs_the_job_again_with_the_payload_it_had(place):
+    agent = "\n---\nkind: agent\nid: cat\ntype: command\ncommand: [cat]\n"
+    place.write("a.yaml", "name: A\nmode: push\nagent: cat\nexpect: {success_within: 26h}" + agent)
+    large = json.dumps({"text": "x" * 20_000})
+    with place.up():
+        first = place.jobsd("run", "a", "--wait", "--payload", "-", "--format", "json", stdin=large).json
+        again = place.jobsd("rerun", first["id"][-8:], "--wait", "--format", "json")
+        place.jobsd("disable", "a")
+        refused = place.jobsd("rerun", first["id"])
+        unknown = place.jobsd("rerun", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+        status = place.jobsd("status", "--format", "json").json
+    assert (again.code, again.json["rerun_of"], again.json["status"]) == (0, first["id"], "completed")
+    assert again.json["payload_sha256"] == first["payload_sha256"]
+    assert (refused.code, unknown.code, place.jobsd("rerun", first["id"]).code) == (4, 4, 3)
+    assert "paused" in refused.err
+    assert status["overdue"] == []
 
 
 def test_each_refusal_is_one_line_with_its_exit_code(place):
