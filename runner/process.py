@@ -3,21 +3,28 @@
 import asyncio
 import contextlib
 import errno
+import math
 import os
+import pwd
+import resource
+import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.clock import monotonic, pause
+from runner import leftovers
+from runner.clock import monotonic
 from runner.execution.lifecycle import Process
-
-MARK = "JOBSD_EXECUTION"
-"""The environment variable by which every process of a run is known."""
+from runner.leftovers import MARK, PATIENCE, Run
+from runner.spec.models import Limits
 
 GRACE = 10.0
 """Seconds between TERM and KILL."""
+
+CPU_GRACE = 5
+"""Seconds of processor time between XCPU and KILL."""
 
 _CHUNK = 65536
 _DRAIN = 0.2
@@ -26,29 +33,46 @@ _DRAIN = 0.2
 _LATE_BYTES = 1024 * 1024
 """Bytes read after the end of the process at most: more than a pipe holds, so they come from somebody else."""
 
-_PATIENCE = 5.0
-"""Seconds to wait for the end of processes after KILL; one that hangs in the kernel may take longer."""
-
 _LOOK = 0.05
 """Seconds between two looks at what is left of a process tree."""
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """A user of this machine, with the groups that a login would give."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
-    """A program to run: `argv[0]` is looked up in the PATH of `env`, relative paths start at `cwd`."""
+    """A program to run: `argv[0]` is looked up in the PATH of `env`, relative paths start at `cwd`.
+
+    Without `identity` it runs as this process does. `limits` hold for it and each of its children by itself.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
     stdin: bytes
+    identity: Identity | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: an exit code, or the number of the signal that killed it."""
+    """How a process ended: an exit code, or the number of the signal that killed it.
+
+    `cpu` is the time on a processor that it and the children that it waited for took, in seconds.
+    """
 
     code: int | None
     signal: int | None
+    cpu: float = field(default=0.0, compare=False)
 
 
 class SpawnError(Exception):
@@ -58,40 +82,11 @@ class SpawnError(Exception):
 def _started_at(pid: int) -> int:
     """Start of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - for each run, and twice as fast
+            stat = file.read()
     except OSError:
         return 0
     return int(stat[stat.rindex(b")") + 2 :].split()[19])
-
-
-def marked(executions: Collection[str]) -> list[int]:
-    """The ids of all live processes that carry the mark of an execution, whoever their parent is."""
-    needles = {f"{MARK}={execution}".encode() for execution in executions}
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - several times as fast
-    return [pid for pid in pids if not needles.isdisjoint(_environment(pid))]
-
-
-def _environment(pid: int) -> list[bytes]:
-    """The variables that a process was started with; none of one that is gone or somebody else's."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - several times as fast
-            return file.read().split(b"\0")
-    except OSError:
-        return []
-
-
-def kill_marked(executions: Collection[str], patience: float = _PATIENCE) -> None:
-    """Kill all processes of executions, and wait until they are gone, `patience` seconds at most."""
-    deadline = monotonic() + patience
-    while (left := marked(executions)) and monotonic() < deadline:
-        _signal(left, signal.SIGKILL)
-        pause(0.01)
-
-
-def _signal(pids: Sequence[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)
 
 
 def _signal_group(group: int, number: signal.Signals) -> bool:
@@ -109,10 +104,11 @@ def _resolve(argv0: str, command: Command) -> str:
     """The program's path: with a slash relative to `cwd`, else found in the PATH of the new environment."""
     if "/" in argv0:
         return str(command.cwd / argv0)
+    cwd = str(command.cwd)
     for folder in command.env.get("PATH", os.defpath).split(":"):
-        candidate = Path(command.cwd, folder, argv0)
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return str(candidate)
+        candidate = os.path.join(cwd, folder, argv0)  # noqa: PTH118 - for each run, and several times as fast
+        if "\0" not in candidate and os.access(candidate, os.X_OK) and os.path.isfile(candidate):  # noqa: PTH113
+            return candidate
     raise SpawnError(f"no program {argv0!r} in the PATH {command.env.get('PATH', os.defpath)!r}")
 
 
@@ -126,19 +122,27 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[bytes], pidfd: int, execution: str) -> None:
         self._process = process
-        self._execution = execution
+        self._run = Run(process.pid, execution)
+        leftovers.started(self._run)
         self._pidfd = pidfd
         self._exited = asyncio.get_running_loop().create_future()
         self._drained_at = 0.0
         self._ending = False
         self._closed = False
         asyncio.get_running_loop().add_reader(self._pidfd, self._note_exit)
-        self.process = Process(process.pid, _started_at(process.pid))
+        self._known: Process | None = None
 
     def _note_exit(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         self._drained_at = monotonic() + _DRAIN
         _set(self._exited)
+
+    @property
+    def process(self) -> Process:
+        """The process by its id and its start; looked up late, as that takes long in the midst of an exec."""
+        if self._known is None:
+            self._known = Process(self._process.pid, _started_at(self._process.pid))
+        return self._known
 
     async def wait(self) -> None:
         """Wait until the process has ended. It stays a zombie, so its id stays its own, until it is closed."""
@@ -195,25 +199,30 @@ class Child:
         """End the whole tree: TERM to the group and to all that carry the mark, KILL after `grace` seconds."""
         self._ending = True
         deadline = monotonic() + grace
-        self._signal_all(signal.SIGTERM)
+        await self._signal_all(signal.SIGTERM)
         while not await self._is_gone() and monotonic() < deadline:
             await self._moment()
-        deadline = monotonic() + _PATIENCE
+        deadline = monotonic() + PATIENCE
         while not await self._is_gone() and monotonic() < deadline:
-            self._signal_all(signal.SIGKILL)  # again, for what was forked meanwhile
+            await self._signal_all(signal.SIGKILL)  # again, for what was forked meanwhile
             await self._moment()
         await self.wait()
         self._ending = False
 
-    def _lives(self) -> bool:
-        return not self._exited.done() or bool(self._others())
+    async def _lives(self) -> bool:
+        if not self._exited.done():
+            return True
+        try:
+            return bool(await self._others())
+        except OSError:  # no room to look: at the next look there may be
+            return True
 
     async def _is_gone(self) -> bool:
         """Whether nothing is left, at two looks: in the midst of an exec a process shows no mark."""
-        if self._lives():
+        if await self._lives():
             return False
         await self._moment()
-        return not self._lives()
+        return not await self._lives()
 
     async def _moment(self) -> None:
         """Wait for the end of the process, or for as long as its children are given between two looks."""
@@ -222,12 +231,14 @@ class Child:
         else:
             await asyncio.wait([self._exited], timeout=_LOOK)
 
-    def _others(self) -> list[int]:
-        return [pid for pid in marked({self._execution}) if pid != self._process.pid]
+    async def _others(self) -> list[int]:
+        """The processes of the run but its leader; a look at all processes takes its time, and no other's."""
+        return await asyncio.to_thread(leftovers.belonging, self._run)
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    async def _signal_all(self, number: signal.Signals) -> None:
         _signal_group(self._process.pid, number)
-        _signal(self._others(), number)
+        with contextlib.suppress(OSError):  # no room to look: it is done again
+            leftovers.send(await self._others(), number)
 
     def close(self) -> Exit:
         """Kill what is left of the group, reap the process, and free everything; how it ended.
@@ -238,16 +249,23 @@ class Child:
         self._closed = True
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._pidfd)
-        _signal_group(self._process.pid, signal.SIGKILL)
-        if self._ending or not self._exited.done():
-            kill_marked({self._execution})
-        status = self._process.wait()
         os.close(self._pidfd)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 loop.remove_reader(pipe)
                 pipe.close()
-        return Exit(None, -status) if status < 0 else Exit(status, None)
+        _signal_group(self._process.pid, signal.SIGKILL)
+        if self._ending or not self._exited.done():
+            leftovers.kill_belonging(self._run)
+        known = self.process  # while there still is a process to look at
+        _, status, used = os.wait4(known.pid, 0)
+        leftovers.ended(self._run)
+        # So that the object does not look for the process again.
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        cpu = used.ru_utime + used.ru_stime
+        if os.WIFSIGNALED(status):
+            return Exit(None, os.WTERMSIG(status), cpu)
+        return Exit(os.WEXITSTATUS(status), None, cpu)
 
 
 def spawn(command: Command, execution: str) -> Child:
@@ -280,9 +298,10 @@ def _start(program: str, command: Command, execution: str) -> subprocess.Popen[b
         with open(stdin, "wb", closefd=False) as file:
             file.write(command.stdin)
         os.lseek(stdin, 0, os.SEEK_SET)
+        identity = command.identity
         return subprocess.Popen(  # noqa: S603 - to run what the job files say is the purpose
-            list(command.argv),
-            executable=program,
+            _limited(program, command),
+            executable=None if command.limits else program,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -290,9 +309,58 @@ def _start(program: str, command: Command, execution: str) -> subprocess.Popen[b
             env={**command.env, MARK: execution},
             start_new_session=True,
             bufsize=0,
+            # Set between fork and exec, in C. Without a user, nothing keeps the start from the faster vfork.
+            user=identity.uid if identity else None,
+            group=identity.gid if identity else None,
+            extra_groups=identity.groups if identity else None,
         )
     finally:
         os.close(stdin)
+
+
+def _limited(program: str, command: Command) -> list[str]:
+    """The arguments to start a program with, within its limits.
+
+    util-linux's prlimit limits itself and then becomes the program, so that no instruction of it runs without.
+    Python could only do so between fork and exec, which costs a fork of the whole runner, or afterwards.
+    """
+    if command.limits is None:
+        return list(command.argv)
+    wrapper = shutil.which("prlimit")
+    if wrapper is None:
+        raise SpawnError("limits need the program 'prlimit' of util-linux in the runner's PATH")
+    limits = command.limits
+    options = []
+    if limits.memory is not None:
+        # The address space (RLIMIT_AS) would refuse Go and Node, which reserve far more of it than they use.
+        options.append(f"--data={_within(limits.memory, resource.RLIMIT_DATA)}")
+    if limits.cpu is not None:
+        seconds = math.ceil(limits.cpu.total_seconds())
+        last = _within(seconds + CPU_GRACE, resource.RLIMIT_CPU)
+        options.append(f"--cpu={min(seconds, last)}:{last}")
+    if limits.files is not None:
+        options.append(f"--nofile={_within(limits.files, resource.RLIMIT_NOFILE)}")
+    return [wrapper, *options, "--", program, *command.argv[1:]]
+
+
+def _within(limit: int, kind: int) -> int:
+    """A limit, or the runner's own, which only root may exceed, where that is stricter."""
+    own = resource.getrlimit(kind)[1]
+    return limit if own == resource.RLIM_INFINITY else min(limit, own)
+
+
+def identity_of(user: str) -> Identity:
+    """Look a user up by name or number.
+
+    Raises:
+        SpawnError: when there is none.
+    """
+    try:
+        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+    except (KeyError, OverflowError):
+        raise SpawnError(f"this machine has no user {user!r}") from None
+    groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
+    return Identity(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir)
 
 
 def _explain(error: OSError, program: str, cwd: Path) -> str:

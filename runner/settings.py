@@ -2,15 +2,43 @@
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runner.errors import InvalidRequestError
+from runner.errors import ExpressionError, InvalidRequestError
 
 CONFIG_NAME = "jobsd.yaml"
+
+
+def _duration(value: object) -> object:
+    # Most places say nothing of durations: no command need load the room of schedules for it.
+    from runner.schedule.durations import parse_duration  # noqa: PLC0415
+
+    try:
+        return parse_duration(value) if isinstance(value, str) else value
+    except ExpressionError as error:
+        raise ValueError(error.message) from None
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""A length of time, written `7d` or `1h30m`."""
+
+
+class History(BaseModel):
+    """How much of the records is kept, and when the growing file is closed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int | None = Field(None, ge=1, description="Executions of each job that are kept at least.")
+    age: Duration | None = Field(None, description="What is younger is kept.")
+    bytes: int | None = Field(None, ge=1, description="Bytes of lines of each job that are kept at least.")
+    orphans: Duration = Field(timedelta(days=7), description="Time after which a vanished job's history goes.")
+    rotate_bytes: int = Field(64 * 1024 * 1024, ge=1, description="Size at which the growing file is closed.")
+    rotate_age: Duration = Field(timedelta(days=7), description="Age at which the growing file is closed.")
 
 
 class Settings(BaseSettings):
@@ -32,6 +60,11 @@ class Settings(BaseSettings):
     allow_empty: bool = Field(
         default=False, description="An empty or missing jobs directory means that there are no jobs."
     )
+    allow_root_agents: bool = Field(
+        default=False, description="A runner that is root runs agents that name no user as root."
+    )
+
+    history: History = Field(default_factory=History, description="How much of the records is kept.")
 
     @field_validator("listen", mode="before")
     @classmethod

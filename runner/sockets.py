@@ -1,4 +1,4 @@
-"""The only place where sockets are made: listening on one, and naming one by a path of any length."""
+"""The only place where sockets are made: to listen, to name one by a path of any length, to tell systemd."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.clock import monotonic
 from runner.errors import StartError
 
 
@@ -47,3 +48,39 @@ def listening(path: Path) -> Iterator[socket.socket]:
     finally:
         listener.close()
         path.unlink(missing_ok=True)
+
+
+class Supervisor:
+    """The service manager that started the runner, told how it stands over `$NOTIFY_SOCKET`, as systemd wants it.
+
+    Raises OSError from each message that can't be delivered. Without a service manager nothing is told.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    @classmethod
+    def of_process(cls) -> "Supervisor":
+        """The one that this process's environment names."""
+        return cls(os.environ.get("NOTIFY_SOCKET") or None)
+
+    def ready(self) -> None:
+        """The runner has started, or has taken up what it was told to look at again."""
+        self._tell("READY=1")
+
+    def stopping(self) -> None:
+        """The runner is about to end."""
+        self._tell("STOPPING=1")
+
+    def reloading(self) -> None:
+        """The runner looks at its files again; `ready` follows."""
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={int(monotonic() * 1_000_000)}")
+
+    def _tell(self, *lines: str) -> None:
+        if self._address is None:
+            return
+        # An address that begins with @ is a name in the abstract namespace, which begins with a null character.
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto("\n".join(lines).encode(), address)

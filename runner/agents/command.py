@@ -3,22 +3,27 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import stat
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from runner import process
+from runner.agents.users import choose_identity, hand_over
 from runner.execution.lifecycle import Attempt, ErrorType, Outcome, Process
 from runner.execution.records import DEEPEST, is_shallow
 from runner.ports import Context, Output
-from runner.process import Child, Command, Exit, SpawnError
+from runner.process import Child, Command, Exit, Identity, SpawnError
+from runner.schedule.durations import format_duration
 from runner.secrets import Mask
-from runner.spec.models import CommandSpec, Payload
+from runner.spec.agents import format_size
+from runner.spec.models import CommandSpec, Limits, Payload
 
 RESULT_LIMIT = 256 * 1024
 """Bytes that a result may have in `$JOBSD_RESULT`."""
@@ -28,13 +33,25 @@ TAIL = 4096
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 
+_NOT_STARTED = (126, 127)
+_FAILED_TO_START = "prlimit: failed to execute "
+"""What prlimit says where the program that it should become can't be run."""
+
+_OUT_OF_MEMORY = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGTRAP)
+_NO_MEMORY = re.compile(r"memory|bad_alloc|\balloc", re.IGNORECASE)
+_NO_FILES = re.compile(r"too many open files|\bEMFILE\b", re.IGNORECASE)
+
 
 class CommandAgent:
-    """Starts programs for command agents whose files lie under one tree."""
+    """Starts programs for command agents whose files lie under one tree.
 
-    def __init__(self, tree: Path, grace: float = process.GRACE) -> None:
+    Where the runner is root, programs of agents that name no user run only with `allow_root`.
+    """
+
+    def __init__(self, tree: Path, grace: float = process.GRACE, *, allow_root: bool = False) -> None:
         self._tree = tree
         self._grace = grace
+        self._allow_root = allow_root
 
     async def run(self, context: Context) -> Outcome:
         """Run the command once; being cancelled, end its whole process tree first."""
@@ -42,27 +59,37 @@ class CommandAgent:
         if not isinstance(spec, CommandSpec):
             raise TypeError(f"agent {context.attempt.job.agent.id} has no command")
         with _result_file(context) as result_file:
-            command = Command(
-                spec.command,
-                self._environment(spec, context, result_file),
-                self._folder(context.attempt, spec),
-                orjson.dumps(_input(context.attempt)),
-            )
             try:
+                identity = choose_identity(spec.user, allow_root=self._allow_root)
+                if identity is not None:
+                    hand_over(context.job_dir, identity)
+                command = Command(
+                    spec.command,
+                    self._environment(spec, context, result_file, identity),
+                    self._folder(context.attempt, spec),
+                    orjson.dumps(_input(context.attempt)),
+                    identity,
+                    spec.limits,
+                )
                 child = process.spawn(command, context.attempt.execution)
             except SpawnError as error:
                 return Outcome.failed(ErrorType.SPAWN, str(error), {"command": list(spec.command)})
             out, err = _Capture(context, TAIL), _Capture(context, TAIL)
             ended = await self._see_through(child, out, err)
-            return _outcome(ended, child.process, result_file, out, err, context.secrets.mask)
+            run = _Run(ended, child.process, spec, out, err, context.secrets.mask)
+            return _failure(run) or _success(run, result_file, identity)
 
     def _folder(self, attempt: Attempt, spec: CommandSpec) -> Path:
         """Where the program starts: the folder of the agent's file, or `cwd` from there."""
         return self._tree / attempt.job.agent.folder / (spec.cwd or "")
 
-    def _environment(self, spec: CommandSpec, context: Context, result_file: Path) -> dict[str, str]:
+    def _environment(
+        self, spec: CommandSpec, context: Context, result_file: Path, identity: Identity | None
+    ) -> dict[str, str]:
         attempt = context.attempt
         passed = {name: value for name in _PASSED_ON if (value := os.environ.get(name)) is not None}
+        if identity is not None:
+            passed["HOME"] = identity.home
         own = {name: context.secrets.resolve(value) for name, value in spec.env.items()}
         return {
             **passed,
@@ -152,23 +179,67 @@ def _input(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _outcome(
-    ended: Exit, process_: Process, result_file: Path, out: _Capture, err: _Capture, mask: Mask
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run that has ended."""
+
+    ended: Exit
+    process: Process
+    spec: CommandSpec
+    out: _Capture
+    err: _Capture
+    mask: Mask
+
+
+def _failure(run: _Run) -> Outcome | None:
+    """Why a run failed, with the limit that it exceeded; None for one that did not."""
+    ended, limits = run.ended, run.spec.limits
+    detail: dict[str, Any]
     if ended.signal is not None:
         name = _signal_name(ended.signal)
-        message = f"killed by {name}"
-        return Outcome.failed(ErrorType.SIGNAL, message, {"signal": name}, process_)
-    if ended.code:
-        last = err.tail.rsplit("\n", 1)[-1][:500] or out.tail.rsplit("\n", 1)[-1][:500]
+        message, detail, kind = f"killed by {name}", {"signal": name}, ErrorType.SIGNAL
+    elif ended.code:
+        last = run.err.tail.rsplit("\n", 1)[-1][:500] or run.out.tail.rsplit("\n", 1)[-1][:500]
+        if limits and ended.code in _NOT_STARTED and last.startswith(_FAILED_TO_START):
+            return Outcome.failed(
+                ErrorType.SPAWN,
+                f"{run.spec.command[0]} can't be run: {last.rpartition(': ')[2].lower()}",
+                {"command": list(run.spec.command)},
+                run.process,
+            )
         message = f"exited with code {ended.code}" + (f": {last}" if last else "")
-        return Outcome.failed(ErrorType.EXIT_CODE, message, {"exit_code": ended.code}, process_)
+        detail, kind = {"exit_code": ended.code}, ErrorType.EXIT_CODE
+    else:
+        return None
+    if limits and (exceeded := _exceeded(limits, ended, run.err.tail)):
+        message, detail = f"{message} (limits.{exceeded[0]} is {exceeded[1]})", {**detail, "limit": exceeded[0]}
+    return Outcome.failed(kind, message, detail, run.process)
+
+
+def _exceeded(limits: Limits, ended: Exit, said: str) -> tuple[str, str] | None:
+    """The limit that a run most likely failed at, and its value; None where nothing points to one.
+
+    The system kills for processor time, so that is known. It refuses memory and files, and how a program then
+    ends is its own affair: most say so, and others are stopped by a signal.
+    """
+    if limits.cpu and (
+        ended.signal == signal.SIGXCPU or (ended.signal and ended.cpu >= limits.cpu.total_seconds())
+    ):
+        return "cpu", format_duration(limits.cpu)
+    if limits.memory and (ended.signal in _OUT_OF_MEMORY or _NO_MEMORY.search(said)):
+        return "memory", format_size(limits.memory)
+    if limits.files and _NO_FILES.search(said):
+        return "files", str(limits.files)
+    return None
+
+
+def _success(run: _Run, result_file: Path, identity: Identity | None) -> Outcome:
     try:
-        raw = _read_result(result_file)
-        result = _masked(raw, mask) if raw is not None else Payload(out.tail) if out.tail else None
+        raw = _read_result(result_file, identity)
+        result = _masked(raw, run.mask) if raw is not None else Payload(run.out.tail) if run.out.tail else None
     except _BadResultError as error:
-        return Outcome.failed(ErrorType.PROTOCOL, str(error), process=process_)
-    return Outcome(result, process=process_)
+        return Outcome.failed(ErrorType.PROTOCOL, str(error), process=run.process)
+    return Outcome(result, process=run.process)
 
 
 def _signal_name(number: int) -> str:
@@ -183,15 +254,19 @@ class _BadResultError(Exception):
     """The result file can't be taken over."""
 
 
-def _read_result(result_file: Path) -> bytes | None:
+def _read_result(result_file: Path, identity: Identity | None) -> bytes | None:
     """The bytes in the result file; None where there is none.
 
-    What stands there was put there by somebody else: a pipe or a device in its place must hold up nobody.
+    What stands there was put there by somebody else: a pipe or a device in its place must hold up nobody, and
+    what a user of its own can't read must not be read for it by way of a link.
     """
     try:
-        with open(result_file, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        with open(result_file, "rb", opener=_open_at_once if identity is None else _open_no_link) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
                 raise _BadResultError("$JOBSD_RESULT is not a regular file")
+            if identity is not None and found.st_uid != identity.uid:
+                raise _BadResultError(f"$JOBSD_RESULT does not belong to the user {identity.name}")
             raw = file.read(RESULT_LIMIT + 1)
     except FileNotFoundError:
         return None
@@ -205,6 +280,11 @@ def _read_result(result_file: Path) -> bytes | None:
 def _open_at_once(path: str, flags: int) -> int:
     """Open without waiting for the other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open what is no link, without waiting."""
+    return _open_at_once(path, flags | os.O_NOFOLLOW)
 
 
 def _masked(raw: bytes, mask: Mask) -> Payload:

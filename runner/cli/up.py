@@ -40,6 +40,14 @@ def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     expose_value=False,
     help="Let an empty or missing jobs directory remove all jobs.",
 )
+@click.option(
+    "--allow-root-agents",
+    is_flag=True,
+    default=None,
+    callback=_set,
+    expose_value=False,
+    help="As root, run agents that name no user as root.",
+)
 @command_options(formats=("text",))
 def up(session: Session) -> None:
     """Run the jobs until stopped.

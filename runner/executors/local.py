@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner import process
+from runner import leftovers
 from runner.execution.lifecycle import Attempt, ErrorType, Outcome
 from runner.ports import Agent, Context, OutputStore
 from runner.schedule.durations import format_duration
@@ -29,8 +29,13 @@ class LocalExecutor:
             kind = attempt.job.agent.type
             return Outcome.failed(ErrorType.AGENT, f"this runner has no agents of type {kind!r}")
         limit = attempt.job.timeout
+        try:
+            job_dir = self._job_dir(attempt.job.id)
+        except OSError as error:
+            reason = (error.strerror or "failed").lower()
+            return Outcome.failed(ErrorType.SPAWN, f"the job's own folder can't be made: {reason}")
         async with self._outputs.open(attempt.execution) as output:
-            context = Context(attempt, output, self._secrets.fresh(), self._job_dir(attempt.job.id))
+            context = Context(attempt, output, self._secrets.fresh(), job_dir)
             try:
                 async with asyncio.timeout(limit.total_seconds()) as timer:
                     return await agent.run(context)
@@ -50,4 +55,4 @@ class LocalExecutor:
     async def reap(self, executions: Sequence[str]) -> None:
         """Kill every process that still carries the mark of one of these executions."""
         if executions:
-            await asyncio.to_thread(process.kill_marked, frozenset(executions))
+            await asyncio.to_thread(leftovers.kill_marked, frozenset(executions))

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from runner.spec.checks import Problem, refuse
 from runner.spec.documents import Given, Written, WrittenBudget
@@ -20,7 +21,13 @@ from runner.spec.fields import (
     TextWithReferences,
 )
 
-_SIZE = re.compile(r"[1-9][0-9]*(\.[0-9]+)?(K|M|G|T|Ki|Mi|Gi|Ti)?B?")
+_SIZE = re.compile(r"([1-9][0-9]*(?:\.[0-9]+)?)((?:K|M|G|T|Ki|Mi|Gi|Ti)?)B?")
+_UNITS: Mapping[str, int] = {"": 1} | {
+    letter + binary: (1024 if binary else 1000) ** power
+    for power, letter in enumerate("KMGT", start=1)
+    for binary in ("", "i")
+}
+_USER = re.compile(r"[0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _URL = re.compile(r"https?://[^\s/]\S*|\$\{[^}]*\}\S*")
 _ENTRYPOINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*:\S+")
@@ -30,9 +37,23 @@ UNION_TAG = "="
 """What the names of a union's members begin with, so that they can be told from fields in a location."""
 
 
-def _size(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | str) or not _SIZE.fullmatch(str(value)):
-        refuse(Problem("invalid-value", "expected a size in bytes such as `512M` or `2G`"))
+def _size(value: object) -> int:
+    found = _SIZE.fullmatch(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if found is None:
+        refuse(Problem("invalid-value", "expected a size in bytes such as `512M` or `2Gi`"))
+    return int(Decimal(found[1]) * _UNITS[found[2]])
+
+
+def format_size(size: int) -> str:
+    """Return a number of bytes in the largest unit that fits it exactly, such as `512M`."""
+    fitting = [(size // factor, unit) for unit, factor in _UNITS.items() if size % factor == 0]
+    count, unit = min(fitting)
+    return f"{count}{unit}"
+
+
+def _user(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _USER.fullmatch(str(value)):
+        refuse(Problem("invalid-value", "expected the name or the number of a user"))
     return str(value)
 
 
@@ -69,7 +90,8 @@ def _program(value: list[str]) -> list[str]:
     return value
 
 
-Size = Annotated[Any, AfterValidator(_size)]
+Size = Annotated[Any, AfterValidator(_size), WithJsonSchema({"type": ["string", "integer"]})]
+User = Annotated[Any, AfterValidator(_user), WithJsonSchema({"type": ["string", "integer"]})]
 Url = Annotated[TextWithReferences, AfterValidator(_url)]
 Headers = dict[Annotated[str, AfterValidator(_header)], TextWithReferences]
 Environment = dict[EnvName, TextWithReferences]
@@ -84,11 +106,11 @@ KIND_OF_AGENT = Field(description="What kind of agent this is.")
 
 
 class WrittenLimits(Written):
-    """What a command may use of the machine."""
+    """What each process of a command may use of the machine."""
 
     memory: Annotated[Given[Size], Field(description="Bytes of memory, such as `512M`.")] = None
-    cpu: Annotated[Given[Annotated[float, Field(gt=0)]], Field(description="Processors, such as `0.5`.")] = None
-    files: Annotated[Given[Annotated[int, Field(ge=1)]], Field(description="Files that are open at once.")] = None
+    cpu: Annotated[Given[PositiveDuration], Field(description="Time on a processor, such as `5m`.")] = None
+    files: Annotated[Given[Annotated[int, Field(ge=8)]], Field(description="Files that are open at once.")] = None
 
 
 class AgentDocument(Written):
@@ -122,7 +144,9 @@ class CommandAgent(AgentDocument):
     cwd: Annotated[
         Given[RelativePath], Field(description="Where the program starts; the folder of this file if not given.")
     ] = None
-    user: Annotated[Given[PlainLine], Field(description="The user that the program runs as.")] = None
+    user: Annotated[
+        Given[User], Field(description="The user that the program runs as; the runner has to be root.")
+    ] = None
     limits: Given[WrittenLimits] = None
 
 

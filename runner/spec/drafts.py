@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from runner.filters import Filter
-from runner.spec.documents import DefaultsDocument, JobDocument, WrittenConcurrency, WrittenRetry
-from runner.spec.models import Concurrency, Mode, Payload, RateLimit, Retry
+from runner.spec.documents import (
+    DefaultsDocument,
+    JobDocument,
+    WrittenConcurrency,
+    WrittenExpect,
+    WrittenRetry,
+)
+from runner.spec.models import Concurrency, Expect, Mode, Payload, RateLimit, Retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class JobDraft:
     concurrency: Concurrency | None
     rate_limit: RateLimit | None
     retry: Retry | None
+    expect: Expect | None
     labels: Mapping[str, str] | None
 
 
@@ -45,6 +52,7 @@ class Defaults:
     concurrency: Concurrency | None = None
     rate_limit: RateLimit | None = None
     retry: Retry | None = None
+    expect: Expect | None = None
     labels: Mapping[str, str] | None = None
 
 
@@ -68,6 +76,7 @@ def draft_job(document: JobDocument, job_id: str) -> JobDraft:
         concurrency=_concurrency(document.concurrency),
         rate_limit=document.rate_limit,
         retry=_retry(document.retry),
+        expect=_expect(document.expect),
         labels=document.labels,
     )
 
@@ -84,12 +93,17 @@ def draft_defaults(document: DefaultsDocument, path: str, folder: str, lines: Ma
         concurrency=_concurrency(document.concurrency),
         rate_limit=document.rate_limit,
         retry=_retry(document.retry),
+        expect=_expect(document.expect),
         labels=document.labels,
     )
 
 
 def _concurrency(written: WrittenConcurrency | None) -> Concurrency | None:
     return Concurrency(written.limit, written.when_full) if written else None
+
+
+def _expect(written: WrittenExpect | None) -> Expect | None:
+    return Expect(written.success_within) if written else None
 
 
 def _retry(written: WrittenRetry | None) -> Retry | None:

@@ -19,7 +19,7 @@ from runner.spec.document import Document, SourceFile
 from runner.spec.documents import DefaultsDocument, JobDocument
 from runner.spec.drafts import Defaults, JobDraft, draft_defaults, draft_job
 from runner.spec.findings import findings, mistake_diagnostic
-from runner.spec.models import BUILT_IN_AGENT, Agent, CommandSpec, LlmSpec, Origin
+from runner.spec.models import BUILT_IN_AGENT, Agent, CommandSpec, Limits, LlmSpec, Origin
 from runner.spec.quoting import shown
 from runner.spec.source import scan
 from runner.spec.suggest import did_you_mean
@@ -280,7 +280,9 @@ class _Reader:
         self._check_folder()
         if parsed is None or identity is None or not isinstance(parsed, CommandAgent):
             return None
-        spec = CommandSpec(tuple(parsed.command), parsed.env or {}, parsed.cwd)
+        written_limits = parsed.limits.model_dump() if parsed.limits else {}
+        limits = Limits(**written_limits) if any(each is not None for each in written_limits.values()) else None
+        spec = CommandSpec(tuple(parsed.command), parsed.env or {}, parsed.cwd, parsed.user, limits)
         return build_agent(
             parsed, identity, spec, Origin(self._file.display, self._document.line), self._file.folder
         )
@@ -349,9 +351,20 @@ def agent_digest(
         "description": description,
         "type": type_name,
         "timeout": timeout.total_seconds() if timeout else None,
-        "spec": asdict(spec),
+        "spec": _content(spec),
     }
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _content(spec: CommandSpec | LlmSpec) -> dict[str, Any]:
+    """Return what a digest covers; fields that came later only where they are given, so that digests stay."""
+    content = asdict(spec)
+    for name in ("user", "limits"):
+        if content.get(name) is None:
+            content.pop(name, None)
+    if limits := content.get("limits"):
+        limits["cpu"] = limits["cpu"].total_seconds() if limits["cpu"] else None
+    return content
 
 
 def built_in_agent() -> Agent:

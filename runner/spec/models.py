@@ -73,6 +73,13 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Expect:
+    """What must happen for a job to count as healthy: its last success is not older than `success_within`."""
+
+    success_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a document stands: `path` as people see it, from the working directory, and its first line."""
 
@@ -81,12 +88,26 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What each process of a command may use: bytes of memory, processor time, files open at once."""
+
+    memory: int | None = None
+    cpu: timedelta | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommandSpec:
-    """A program to start: references in `env` are unresolved, `cwd` is relative to the agent's folder."""
+    """A program to start: references in `env` are unresolved, `cwd` is relative to the agent's folder.
+
+    `user` is the name or the number of the user that it runs as.
+    """
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str | None = None
+    user: str | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +165,7 @@ class Job:
     origin: Origin
     sources: Mapping[str, str]
     stale: tuple[Diagnostic, ...] = ()
+    expect: Expect | None = None
 
     @property
     def trigger_key(self) -> tuple[Mode, str | None, str, bool]:

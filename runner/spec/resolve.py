@@ -57,6 +57,7 @@ def resolve_job(draft: JobDraft, agent: Agent, layers: Sequence[Defaults], origi
         concurrency=choose.value("concurrency", draft.concurrency, Concurrency()),
         rate_limit=choose.value("rate_limit", draft.rate_limit, None),
         retry=choose.value("retry", draft.retry, Retry()),
+        expect=choose.value("expect", draft.expect, None),
         labels=choose.labels(),
         digest="",
         origin=origin,
@@ -89,6 +90,9 @@ def definition_digest(job: Job) -> str:
         ],
         "labels": dict(job.labels),
     }
+    # A field that came later is there only where it is given, so that the digests of other jobs stay.
+    if job.expect is not None:
+        content["expect"] = job.expect.success_within.total_seconds()
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

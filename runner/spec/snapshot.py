@@ -12,7 +12,9 @@ from runner.spec.models import (
     Agent,
     CommandSpec,
     Concurrency,
+    Expect,
     Job,
+    Limits,
     LlmSpec,
     Mode,
     Origin,
@@ -51,6 +53,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "concurrency": _maybe(_concurrency_to_json, job.concurrency),
         "rate_limit": _maybe(_rate_limit_to_json, job.rate_limit),
         "retry": _maybe(_retry_to_json, job.retry),
+        "expect": _maybe(_expect_to_json, job.expect),
         "labels": dict(job.labels),
         "digest": job.digest,
         "origin": _origin_to_json(job.origin),
@@ -105,6 +108,7 @@ def defaults_to_json(defaults: Defaults) -> dict[str, Any]:
         "concurrency": _maybe(_concurrency_to_json, defaults.concurrency),
         "rate_limit": _maybe(_rate_limit_to_json, defaults.rate_limit),
         "retry": _maybe(_retry_to_json, defaults.retry),
+        "expect": _maybe(_expect_to_json, defaults.expect),
         "labels": _maybe(dict, defaults.labels),
     }
 
@@ -145,6 +149,7 @@ def _job(data: Mapping[str, Any]) -> Job:
         concurrency=_concurrency(data["concurrency"]),
         rate_limit=_maybe(_rate_limit, data["rate_limit"]),
         retry=_retry(data["retry"]),
+        expect=_maybe(_expect, data.get("expect")),
         labels=dict(data["labels"]),
         digest=data["digest"],
         origin=_origin(data["origin"]),
@@ -177,6 +182,7 @@ def _defaults(data: Mapping[str, Any]) -> Defaults:
         concurrency=_maybe(_concurrency, data["concurrency"]),
         rate_limit=_maybe(_rate_limit, data["rate_limit"]),
         retry=_maybe(_retry, data["retry"]),
+        expect=_maybe(_expect, data.get("expect")),
         labels=_maybe(dict, data["labels"]),
     )
 
@@ -225,13 +231,38 @@ def _retry(data: list[Any]) -> Retry:
     return Retry(attempts, _seconds(backoff), _seconds(max_backoff))
 
 
+def _expect_to_json(expect: Expect) -> float:
+    return expect.success_within.total_seconds()
+
+
+def _expect(seconds: float) -> Expect:
+    return Expect(_seconds(seconds))
+
+
 def _spec_to_json(spec: CommandSpec | LlmSpec) -> dict[str, Any]:
     if isinstance(spec, CommandSpec):
-        return {"command": list(spec.command), "env": dict(spec.env), "cwd": spec.cwd}
+        return {
+            "command": list(spec.command),
+            "env": dict(spec.env),
+            "cwd": spec.cwd,
+            "user": spec.user,
+            "limits": _maybe(_limits_to_json, spec.limits),
+        }
     return {"model": spec.model}
 
 
 def _spec(data: Mapping[str, Any]) -> CommandSpec | LlmSpec:
     if "command" in data:
-        return CommandSpec(tuple(data["command"]), dict(data["env"]), data["cwd"])
+        # A snapshot from before there were users and limits has none.
+        limits = _maybe(_limits, data.get("limits"))
+        return CommandSpec(tuple(data["command"]), dict(data["env"]), data["cwd"], data.get("user"), limits)
     return LlmSpec(data["model"])
+
+
+def _limits_to_json(limits: Limits) -> list[Any]:
+    return [limits.memory, _maybe(timedelta.total_seconds, limits.cpu), limits.files]
+
+
+def _limits(data: list[Any]) -> Limits:
+    memory, cpu, files = data
+    return Limits(memory, _maybe(_seconds, cpu), files)

@@ -9,7 +9,6 @@ NOT_SUPPORTED_YET: Mapping[str, frozenset[str]] = {
             "signature",
             "catch_up",
             "jitter",
-            "expect",
             "budget",
             "notify",
             "redact",
@@ -17,8 +16,8 @@ NOT_SUPPORTED_YET: Mapping[str, frozenset[str]] = {
             "tests",
         }
     ),
-    "defaults": frozenset({"catch_up", "expect", "budget", "notify"}),
-    "agent": frozenset({"user", "limits"}),
+    "defaults": frozenset({"catch_up", "budget", "notify"}),
+    "agent": frozenset(),
     "agent type": frozenset({"http", "python", "llm"}),
     "agent id": frozenset({"insulin"}),
 }

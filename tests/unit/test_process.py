@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.process import Command, Exit, SpawnError, kill_marked, marked, spawn
+from runner.leftovers import kill_marked, marked
+from runner.process import Command, Exit, SpawnError, spawn
 
 PATH = "/usr/bin:/bin"
 NUMBERS = count(1)

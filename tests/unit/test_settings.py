@@ -1,6 +1,7 @@
 """The command line wins over the environment, that over the settings file, and that over the defaults."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_without_anything_said_the_defaults_hold():
     assert settings.log_format == "console"
     assert settings.listen == "none"
     assert settings.allow_empty is False
+    assert settings.allow_root_agents is False
 
 
 def test_the_nearer_source_wins(monkeypatch):
@@ -140,3 +142,23 @@ def test_settings_do_not_change():
     settings = load_settings({})
     with pytest.raises(ValueError, match="frozen"):
         settings.max_running = 3
+
+
+def test_the_history_is_kept_unless_something_limits_it():
+    history = load_settings({}).history
+    assert (history.count, history.age, history.bytes) == (None, None, None)
+    assert (history.orphans, history.rotate_age) == (timedelta(days=7), timedelta(days=7))
+
+
+def test_limits_of_the_history_are_read_with_durations(monkeypatch):
+    Path("jobsd.yaml").write_text("history: {count: 10, age: 90d, orphans: 1h30m}\n")
+    history = load_settings({}).history
+    assert (history.count, history.age, history.orphans) == (10, timedelta(days=90), timedelta(minutes=90))
+    monkeypatch.setenv("JOBSD_HISTORY", '{"count": 5}')
+    assert load_settings({}).history.count == 5
+
+
+@pytest.mark.parametrize("wrong", ["{count: 0}", "{age: soon}", "{ages: 1d}", "7"])
+def test_a_limit_that_is_none_is_refused_with_its_place(wrong):
+    Path("jobsd.yaml").write_text(f"history: {wrong}\n")
+    assert refusal().startswith("jobsd.yaml: history: ")

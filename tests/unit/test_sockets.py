@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from runner.clock import monotonic
 from runner.errors import StartError
-from runner.sockets import listening, reachable
+from runner.sockets import Supervisor, listening, reachable
 
 
 @pytest.fixture
@@ -119,3 +120,53 @@ def test_nothing_stays_open_afterwards(tmp_path):
     with pytest.raises(StartError), listening(tmp_path / "missing" / "jobsd.sock"):
         pass
     assert open_files() == before
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path):
+    """A service manager's socket, and the address by which it is told to a service."""
+    address = str(tmp_path / "notify")
+    if request.param == "abstract":
+        address = f"@jobsd-test-{os.getpid()}-{tmp_path.name}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind("\0" + address[1:] if address.startswith("@") else address)
+        receiver.settimeout(10)
+        yield receiver, address
+
+
+def test_a_service_manager_is_told_that_the_runner_is_ready_and_that_it_stops(manager):
+    receiver, address = manager
+    supervisor = Supervisor(address)
+    supervisor.ready()
+    supervisor.stopping()
+    assert [receiver.recv(4096), receiver.recv(4096)] == [b"READY=1", b"STOPPING=1"]
+
+
+def test_a_reload_is_told_with_the_monotonic_time_of_its_begin(manager):
+    receiver, address = manager
+    before = monotonic()
+    Supervisor(address).reloading()
+    first, second = receiver.recv(4096).decode().split("\n")
+    name, _, microseconds = second.partition("=")
+    assert (first, name) == ("RELOADING=1", "MONOTONIC_USEC")
+    assert before * 1_000_000 - 1 <= int(microseconds) <= monotonic() * 1_000_000
+
+
+def test_the_service_manager_is_the_one_of_the_environment_or_nobody(manager, monkeypatch):
+    receiver, address = manager
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    Supervisor.of_process().ready()
+    assert receiver.recv(4096) == b"READY=1"
+    for nobody in (None, ""):
+        monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+        if nobody is not None:
+            monkeypatch.setenv("NOTIFY_SOCKET", nobody)
+        Supervisor.of_process().ready()
+    receiver.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        receiver.recv(4096)
+
+
+def test_a_service_manager_that_does_not_listen_is_an_error_that_blocks_nobody(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Supervisor(str(tmp_path / "nobody")).ready()

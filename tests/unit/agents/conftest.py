@@ -12,8 +12,8 @@ import pytest
 
 from runner.agents.command import CommandAgent
 from runner.execution.lifecycle import Attempt, Outcome
+from runner.leftovers import kill_marked
 from runner.ports import Context
-from runner.process import kill_marked
 from runner.secrets import Secrets
 from runner.spec.models import Job, Payload
 from runner.testing import desired
@@ -55,6 +55,7 @@ class Bench:
         self.environment: dict[str, str] = {}
         self.secrets_dir = folder / "secrets"
         self.grace = 0.1
+        self.allow_root = True
         for each in (self.tree, self.job_dir, self.secrets_dir):
             each.mkdir(parents=True)
 
@@ -70,7 +71,7 @@ class Bench:
         attempt = Attempt(self.execution, number, job_of(list(command), **agent), payload, previous)
         secrets = Secrets(self.environment, self.secrets_dir)
         context = Context(attempt, self.said, secrets, self.job_dir)
-        return await CommandAgent(self.tree, self.grace).run(context)
+        return await CommandAgent(self.tree, self.grace, allow_root=self.allow_root).run(context)
 
     async def shell(self, text: str, **given: Any) -> Outcome:
         return await self.run("sh", "-c", text, **given)

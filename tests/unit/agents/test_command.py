@@ -10,8 +10,8 @@ import pytest
 
 from runner.agents.command import DEEPEST, RESULT_LIMIT, TAIL, CommandAgent
 from runner.execution.lifecycle import Attempt, ErrorType
+from runner.leftovers import marked
 from runner.ports import Context
-from runner.process import marked
 from runner.secrets import SecretError, Secrets
 from runner.spec.models import Payload
 from runner.testing import build_job

@@ -12,7 +12,8 @@ import pytest
 from runner.agents.command import CommandAgent
 from runner.execution.lifecycle import Attempt, ErrorType, Outcome
 from runner.executors.local import LocalExecutor
-from runner.process import Command, kill_marked, marked, spawn
+from runner.leftovers import kill_marked, marked
+from runner.process import Command, spawn
 from runner.secrets import Secrets
 from runner.spec.models import Payload
 from runner.storage.outputs import Outputs
@@ -43,7 +44,7 @@ class Place:
         (self.state / "outputs").mkdir(parents=True)
         self.outputs = Outputs(self.state / "outputs", self.state)
         self.execution = f"test-{os.getpid()}-{next(NUMBERS)}"
-        self.executor = self.with_agents({"command": CommandAgent(self.tree, grace=0.1)})
+        self.executor = self.with_agents({"command": CommandAgent(self.tree, grace=0.1, allow_root=True)})
 
     def with_agents(self, agents):
         secrets = Secrets({"TOKEN": SECRET, "SHORT": "tiny"}, None)
@@ -144,7 +145,7 @@ async def test_a_cancelled_run_leaves_nothing_behind_and_keeps_its_output(place,
 
 
 async def test_a_run_that_is_cancelled_while_its_timeout_ends_it_is_cancelled(place, until):
-    place.executor = place.with_agents({"command": CommandAgent(place.tree, grace=60)})
+    place.executor = place.with_agents({"command": CommandAgent(place.tree, grace=60, allow_root=True)})
     job = replace(job_of("trap 'echo asked' TERM; while :; do sleep 0.01; done"), timeout=timedelta(seconds=0.2))
     running = asyncio.create_task(place.executor.run(Attempt(place.execution, 1, job, None, None)))
     await until(lambda: "asked" in place.output())

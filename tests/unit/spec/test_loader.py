@@ -10,7 +10,7 @@ from runner.spec.agents import AGENT_TYPES
 from runner.spec.documents import DefaultsDocument, JobDocument
 from runner.spec.drafts import Defaults, JobDraft
 from runner.spec.loader import Kind, ParsedFile, Reopener, built_in_agent, read
-from runner.spec.models import Agent, CommandSpec, Concurrency, Mode, Origin, Payload, Retry, WhenFull
+from runner.spec.models import Agent, CommandSpec, Concurrency, Limits, Mode, Origin, Payload, Retry, WhenFull
 from runner.spec.source import SourceFile
 from runner.spec.support import KUBERNETES, NOT_SUPPORTED_YET
 
@@ -190,7 +190,6 @@ VALID = {
     "signature": "{type: hmac, secret: '${env:KEY}', header: X-Signature, algorithm: sha256}",
     "catch_up": "{policy: all, within: 2h}",
     "jitter": "0s",
-    "expect": "{success_within: 26h}",
     "budget": "{usd: 0.5, requests: 3}",
     "notify": "[{on: [failed], url: 'slack://${env:TOKEN}', when: result.rows == 0}]",
     "redact": "[customer.email, 'items[*].card']",
@@ -209,7 +208,6 @@ INVALID = {
     ],
     "catch_up": ["{policy: some}", "{within: 0s}", "latest"],
     "jitter": ["5", "x"],
-    "expect": ["{}", "{success_within: never}"],
     "budget": ["{}", "{usd: -1}", "{requests: 1.5}", "{tokens: 0}"],
     "notify": [
         "[{on: [], url: a}]",
@@ -241,8 +239,52 @@ def test_a_field_that_is_not_supported_yet_is_checked_and_refused(name):
 
 def test_limits_and_users_of_agents_are_checked_as_well():
     text = "kind: agent\nid: a\ntype: command\ncommand: [x]\n"
-    for field in ("limits: {memory: lots}", "limits: {cpu: 0}", "limits: {files: 1.5}", "user: ''", "user: 0"):
-        assert len(rules(f"{text}{field}\n")) == 2, field
+    for field in (
+        "limits: {memory: lots}",
+        "limits: {memory: true}",
+        "limits: {memory: 0}",
+        "limits: {cpu: 0.5}",
+        "limits: {cpu: 0s}",
+        "limits: {files: 1.5}",
+        "limits: {files: 3}",
+        "limits: {disk: 1G}",
+        "user: ''",
+        "user: '${env:USER}'",
+        "user: [a]",
+        "user: -1",
+    ):
+        assert len(rules(f"{text}{field}\n")) == 1, field
+
+
+@pytest.mark.parametrize(
+    ("written", "memory"),
+    [
+        ("512", 512),
+        ("512M", 512_000_000),
+        ("512MB", 512_000_000),
+        ("512Mi", 512 * 1024**2),
+        ("1.5G", 1_500_000_000),
+        ("1.1Ki", 1126),
+    ],
+)
+def test_a_size_is_decimal_or_with_an_i_binary(written, memory):
+    text = f"kind: agent\nid: a\ntype: command\ncommand: [x]\nlimits: {{memory: {written}}}\n"
+    assert parse(text).documents[0].definition.spec.limits == Limits(memory=memory)
+
+
+def test_users_and_limits_are_part_of_what_an_agent_is_and_leave_others_as_they_were():
+    text = "kind: agent\nid: a\ntype: command\ncommand: [x]\n"
+
+    def agent(more):
+        return parse(text + more).documents[0].definition
+
+    both = agent("user: 33\nlimits: {memory: 1G, cpu: 90s, files: 64}\n")
+    assert both.spec.user == "33"
+    assert both.spec.limits == Limits(1_000_000_000, timedelta(seconds=90), 64)
+    assert agent("limits: {}\n").digest == agent("").digest
+    assert len({agent(more).digest for more in ("", "user: a\n", "user: b\n", "limits: {cpu: 1m}\n")}) == 4
+    # What it was before there were users and limits.
+    assert agent("").digest == "88f0a1b8d45db9e0869f8bcce6a1e48756f8fa56a60408e98a62be493bb49d92"
 
 
 def test_acceptance_and_signatures_are_for_push():
@@ -359,8 +401,8 @@ def test_the_digest_of_an_agent_does_not_depend_on_its_place():
         ("command: [a]\nenv: {JOBSD_JOB: x}", "reserved-name"),
         ("command: [a]\nenv: {A: '${env:A'}", "bad-reference"),
         ("command: [a]\nenv: {A: '${secret:A}'}", "bad-reference"),
-        ("command: [a]\nuser: nobody", "not-supported-yet"),
-        ("command: [a]\nlimits: {memory: 1G}", "not-supported-yet"),
+        ("command: [a]\nuser: no one", "invalid-value"),
+        ("command: [a]\nlimits: {memory: 1 GB}", "invalid-value"),
         ("command: [a]\nmode: cron", "unknown-field"),
         ("cmd: [a]\ncommand: [a]", "unknown-field"),
         ("name: x", "missing-field"),
@@ -523,3 +565,9 @@ def test_the_built_in_agent_needs_no_file():
     agent = built_in_agent()
     assert (agent.id, agent.type, agent.origin) == ("insulin", "llm", None)
     assert agent == built_in_agent()
+
+
+@pytest.mark.parametrize("value", ["{}", "{success_within: never}", "{success_within: 0s}", "26h", "{within: 1h}"])
+def test_what_a_job_expects_is_checked(value):
+    assert rules(f"name: A\nmode: manual\nexpect: {value}\n")
+    assert rules("name: A\nmode: manual\nexpect: {success_within: 26h}\n") == []

@@ -1,8 +1,10 @@
 """Where the values of a job come from."""
 
+from datetime import timedelta
+
 from runner.spec.drafts import Defaults, JobDraft
 from runner.spec.loader import built_in_agent, read
-from runner.spec.models import Agent, Concurrency, Job, Origin, Retry
+from runner.spec.models import Agent, Concurrency, Expect, Job, Origin, Retry
 from runner.spec.resolve import agent_of, resolve_job
 from runner.spec.source import SourceFile
 
@@ -80,6 +82,10 @@ def test_each_field_comes_whole_from_the_nearest_defaults_that_give_it():
     assert job.retry == Retry(attempts=2)
     assert job.concurrency == Concurrency(3)
     assert job.rate_limit.text == "1/day"
+    assert (job.expect, job.sources["expect"]) == (None, "built-in")
+    expecting = resolve(draft(), near, defaults("expect: {success_within: 26h}", FAR))
+    assert expecting.expect == Expect(timedelta(hours=26))
+    assert expecting.sources["expect"] == "defaults jobs.d/defaults.yaml:2"
     assert job.sources["concurrency"] == "defaults jobs.d/defaults.yaml:3"
 
 
@@ -114,6 +120,7 @@ def test_the_digest_covers_all_that_the_job_does_and_not_where_it_stands():
         resolve(draft("enabled: false")),
         resolve(draft("labels: {a: b}")),
         resolve(draft("rate_limit: 1/day")),
+        resolve(draft("expect: {success_within: 1d}")),
         resolve(draft(), defaults("timeout: 7m", FAR)),
         resolve(draft(), by=agent()),
         resolve(draft(), by=agent("env: {A: b}")),

@@ -21,9 +21,9 @@ from runner.spec.source import SourceFile
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TREE = {
     "defaults.yaml": "kind: defaults\ntimezone: Asia/Tokyo\nretry: {attempts: 2}\nrate_limit: 5/day\n"
-    "labels: {a: b}\ntimeout: 3m\nconcurrency: {limit: 2}\n",
+    "labels: {a: b}\ntimeout: 3m\nconcurrency: {limit: 2}\nexpect: {success_within: 26h}\n",
     "agents/a.yaml": "kind: agent\nid: clerk\ntype: command\ncommand: [x]\n"
-    "env: {A: '${env:A}'}\ncwd: ..\ntimeout: 5m\n",
+    "env: {A: '${env:A}'}\ncwd: ..\ntimeout: 5m\nuser: 33\nlimits: {memory: 1G, cpu: 90s}\n",
     "a.yaml": 'name: A\nagent: clerk\nmode: cron\nschedule: "H 9 * * *"\n'
     "filter: event.a > 1\npayload: {a: null}\n",
     "b.yaml": "name: B\nmode: manual\npayload: null\nenabled: false\n",
