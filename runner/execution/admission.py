@@ -50,8 +50,11 @@ def refuse_disabled(job: Job, paused: bool) -> None:  # noqa: FBT001 - a fact ab
 
 
 def payload_of(job: Job, firing: Firing) -> Payload | None:
-    """The payload of an execution: what was given, else the job's own for a cron tick or a run by hand."""
-    if firing.payload is not None or firing.trigger is Trigger.PUSH:
+    """The payload of an execution: what was given, else the job's own for a cron tick or a run by hand.
+
+    An execution that is run again gets what it had, also when that was nothing.
+    """
+    if firing.payload is not None or firing.trigger is Trigger.PUSH or firing.rerun_of is not None:
         return firing.payload
     return job.payload
 

@@ -4,9 +4,11 @@ import contextlib
 from array import array
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
+
+from ulid import ULID
 
 from runner.execution.lifecycle import (
     ErrorType,
@@ -19,8 +21,11 @@ from runner.execution.lifecycle import (
 from runner.execution.records import Record, following, milliseconds
 from runner.spec.models import LARGEST_RATE, Payload
 
-RECENT = 100
-"""How many ended executions of a job stay in memory, without payload and result; the log has all."""
+RECENT = 20
+"""Of how many ended executions of a job the status stays in memory; the log has all."""
+
+ENDED = 1000
+"""How many ended executions of all jobs stay in memory, without payload and result, for whoever is late."""
 
 WINDOW = LARGEST_RATE
 """How many admissions of a job are remembered for its rate limit: the largest count that a limit may have."""
@@ -75,10 +80,16 @@ class Execution:
 
 @dataclass(slots=True)
 class JobHistory:
-    """What the ledger remembers of one job: its open executions, the recent ended ones, and a few sums."""
+    """What the ledger remembers of one job: its open executions, how the recent ones ended, and a few sums.
+
+    `first` is when the first of all was created; `last` is the execution that ended last, without payload and
+    result.
+    """
 
     open: dict[str, Execution] = field(default_factory=dict)
-    recent: deque[Execution] = field(default_factory=lambda: deque(maxlen=RECENT))
+    first: datetime | None = None
+    last: Execution | None = None
+    recent: deque[Status] = field(default_factory=lambda: deque(maxlen=RECENT))
     counts: dict[Status, int] = field(default_factory=dict)
     previous: Payload | None = None
     last_success: datetime | None = None
@@ -102,6 +113,7 @@ class Ledger:
         self._open: dict[str, Execution] = {}
         self._jobs: dict[str, JobHistory] = {}
         self._ended: dict[str, Execution] = {}
+        self._latest = ""
 
     def apply(self, record: Record) -> Execution:
         """Take in one record.
@@ -113,7 +125,10 @@ class Ledger:
         before = self._open.get(record.id)
         created = before.created_at if before else record.at
         execution = Execution(merge(before.record if before else None, record), created)
+        self._latest = max(self._latest, record.id)
         history = self._jobs.setdefault(record.job, JobHistory())
+        if history.first is None:
+            history.first = created
         if before is None and record.status is Status.PENDING:
             remember_admission(history.admitted, record.at)
         if execution.status.terminal:
@@ -125,11 +140,12 @@ class Ledger:
     def _close(self, history: JobHistory, execution: Execution) -> None:
         self._open.pop(execution.id, None)
         history.open.pop(execution.id, None)
-        if len(history.recent) == RECENT:
-            self._ended.pop(history.recent[0].id, None)
         slim = replace(execution, record=replace(execution.record, payload=None, result=None))
-        history.recent.append(slim)
+        history.last = slim
+        history.recent.append(execution.status)
         self._ended[execution.id] = slim
+        if len(self._ended) > ENDED:
+            del self._ended[next(iter(self._ended))]
         history.counts[execution.status] = history.counts.get(execution.status, 0) + (execution.record.count or 1)
         if execution.status is Status.COMPLETED:
             history.previous = execution.record.result
@@ -141,7 +157,7 @@ class Ledger:
         return found.status if found else None
 
     def get(self, execution: str) -> Execution | None:
-        """The execution with this id, open or among the recent ones of its job."""
+        """The execution with this id, open or among those that ended last."""
         return self._open.get(execution) or self._ended.get(execution)
 
     def history(self, job: str) -> JobHistory:
@@ -161,17 +177,32 @@ class Ledger:
         history = self._jobs.pop(job, None)
         if history is None:
             return
-        for execution in (*history.open.values(), *history.recent):
-            self._open.pop(execution.id, None)
-            self._ended.pop(execution.id, None)
+        for execution in history.open:
+            self._open.pop(execution, None)
+        for execution in [ended.id for ended in self._ended.values() if ended.record.job == job]:
+            del self._ended[execution]
+
+    @property
+    def latest(self) -> str:
+        """The greatest id of all executions so far; empty where there is none."""
+        return self._latest
+
+    def restore(self, histories: Mapping[str, JobHistory], latest: str) -> None:
+        """Take over what a checkpoint holds, in place of the lines that it stands for."""
+        self._jobs = dict(histories)
+        self._open = {id_: execution for history in histories.values() for id_, execution in history.open.items()}
+        lasts = [history.last for history in histories.values() if history.last is not None]
+        lasts.sort(key=lambda execution: execution.record.at)
+        self._ended = {execution.id: execution for execution in lasts[-ENDED:]}
+        self._latest = latest
 
 
-def fold(records: Iterable[Record]) -> Ledger:
-    """The ledger of a whole log.
+def fold(records: Iterable[Record], ledger: Ledger | None = None) -> Ledger:
+    """The ledger of a whole log, or of the log that goes on where the ledger ends.
 
     Lines that the table of transitions does not allow (a log edited by hand) are passed over.
     """
-    ledger = Ledger()
+    ledger = ledger or Ledger()
     for record in records:
         with contextlib.suppress(IllegalTransitionError):
             ledger.apply(record)
@@ -206,6 +237,14 @@ def is_first(record: Record) -> bool:
             return record.reason is Reason.MISSED
         case _:
             return False
+
+
+def id_time(record: Record) -> datetime:
+    """When an execution was created, as its ULID says; else the time of the line."""
+    try:
+        return ULID.from_str(record.id).datetime.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return record.at
 
 
 def settle_lost(execution: Execution, now: datetime, retry_at: datetime | None) -> Record:

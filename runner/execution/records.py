@@ -4,9 +4,10 @@ A line holds only what is there: an absent value is an absent key, never null. T
 milliseconds. Readers ignore keys that they don't know, so that newer writers don't break them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Annotated, Any
 
 import orjson
@@ -80,28 +81,37 @@ class Record:
     definition: Definition | None = None
 
 
-def following(record: Record, status: Status, at: datetime) -> Record:
-    """The next line of an execution: what a line says of its own moment or attempt is not said again."""
-    return replace(
-        record,
-        status=status,
-        at=at,
-        reason=None,
-        lateness_ms=None,
-        not_before=None,
-        started_at=None,
-        finished_at=None,
-        duration_ms=None,
-        cancelled_by=None,
-        payload=None,
-        payload_ref=None,
-        payload_sha256=None,
-        filter=None,
-        pid=None,
-        pid_start=None,
-        usage=None,
-        error=None,
+_NAMES = tuple(field.name for field in fields(Record))
+_values_of = attrgetter(*_NAMES)
+_SAID_ONCE: Mapping[str, None] = dict.fromkeys(
+    (
+        "reason",
+        "lateness_ms",
+        "not_before",
+        "started_at",
+        "finished_at",
+        "duration_ms",
+        "cancelled_by",
+        "payload",
+        "payload_ref",
+        "payload_sha256",
+        "filter",
+        "pid",
+        "pid_start",
+        "usage",
+        "error",
     )
+)
+
+
+def following(record: Record, status: Status, at: datetime, **said: Any) -> Record:
+    """The next line of an execution, with what it has to say.
+
+    What the line before said of its own moment or attempt is not said again. Lines are made at every step of
+    every run: this way takes half the time of `dataclasses.replace`.
+    """
+    values = dict(zip(_NAMES, _values_of(record), strict=True))
+    return Record(**{**values, **_SAID_ONCE, "status": status, "at": at, **said})
 
 
 def is_shallow(data: Any, levels: int) -> bool:
@@ -119,36 +129,43 @@ def milliseconds(span: timedelta) -> int:
 
 def format_instant(instant: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: `2026-10-30T08:00:00.000Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Instant = Annotated[AwareDatetime, PlainSerializer(format_instant, return_type=str, when_used="json")]
 """A point in time at the door: any RFC 3339 text with an offset comes in, UTC with milliseconds goes out."""
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return format_instant(value)
-        case Payload():
-            return value.value
-        case PushEvent() | FilterNote() | Definition() | Failure():
-            pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
-            return {name: inner for name, inner in pairs if inner is not None}
-        case _:
-            return value
+def _plain_fields(value: Any) -> dict[str, Any]:
+    pairs = ((field.name, getattr(value, field.name)) for field in fields(value))
+    return {name: inner for name, inner in pairs if inner is not None}
 
+
+def _plain_payload(payload: Payload) -> Any:
+    return payload.value
+
+
+_WRITE: Mapping[type, Callable[[Any], Any]] = {
+    datetime: format_instant,
+    Payload: _plain_payload,
+    PushEvent: _plain_fields,
+    FilterNote: _plain_fields,
+    Definition: _plain_fields,
+    Failure: _plain_fields,
+}
+"""How values that JSON does not know are written; all others are written as they are."""
 
 _KEYS = tuple((field.name, field.name.rstrip("_")) for field in fields(Record))
+_JSON_KEYS = tuple(key for _, key in _KEYS)
 
 
 def to_dict(record: Record) -> dict[str, Any]:
     """The record as JSON data, without the keys of absent values."""
     data: dict[str, Any] = {"v": VERSION}
-    for name, key in _KEYS:
-        value = getattr(record, name)
+    for key, value in zip(_JSON_KEYS, _values_of(record), strict=True):
         if value is not None:
-            data[key] = _plain(value)
+            plain = _WRITE.get(type(value))
+            data[key] = value if plain is None else plain(value)
     return data
 
 
@@ -257,13 +274,24 @@ def from_line(raw: bytes) -> Record:
         ForeignLineError: when the line is not a record.
     """
     try:
-        line = RecordLine.model_validate(orjson.loads(raw))
+        data = orjson.loads(raw)
+    except ValueError as error:
+        raise ForeignLineError(f"not JSON: {error}") from None
+    return read_plainly(data) or read_carefully(data)
+
+
+def read_carefully(data: Any) -> Record:
+    """A line of any writer, checked and converted by the model.
+
+    Raises:
+        ForeignLineError: when the data is not a record.
+    """
+    try:
+        line = RecordLine.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the line"
         raise ForeignLineError(f"{where}: {first['msg']}") from None
-    except ValueError as error:
-        raise ForeignLineError(f"not JSON: {error}") from None
     values: dict[str, Any] = {name: getattr(line, name) for name, _ in _KEYS}
     values["payload"] = _opaque(line, "payload")
     values["result"] = _opaque(line, "result")
@@ -276,3 +304,91 @@ def from_line(raw: bytes) -> Record:
     if line.error is not None:
         values["error"] = Failure(**dict(line.error))
     return Record(**values)
+
+
+class _OddError(Exception):
+    """A value is not as this writer writes it."""
+
+
+def _exactly(kind: type) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if type(value) is not kind:
+            raise _OddError
+        return value
+
+    return read
+
+
+def _instant(value: Any) -> datetime:
+    if (
+        type(value) is not str
+        or len(value) != 24
+        or value[23] != "Z"
+        or not (
+            value[4] == value[7] == "-" and value[10] == "T" and value[13] == value[16] == ":" and value[19] == "."
+        )
+    ):
+        raise _OddError
+    return datetime.fromisoformat(value)
+
+
+def _parts(kind: type, readers: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """A nested object; keys that nobody knows are passed over, as the model does."""
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _OddError
+        return kind(**{key: readers[key](inner) for key, inner in value.items() if key in readers})
+
+    return read
+
+
+def _span(value: Any) -> tuple[int, int]:
+    match value:
+        case [int(start), int(end)] if type(start) is int and type(end) is int:
+            return start, end
+        case _:
+            raise _OddError
+
+
+_TEXT, _NUMBER, _OBJECT = _exactly(str), _exactly(int), _exactly(dict)
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("id", "job", "name", "agent", "actor", "cancelled_by", "rerun_of"), _TEXT),
+    **dict.fromkeys(("payload_ref", "payload_sha256"), _TEXT),
+    **dict.fromkeys(("lateness_ms", "duration_ms", "attempt", "pid", "pid_start", "count"), _NUMBER),
+    **dict.fromkeys(("at", "scheduled_for", "not_before", "started_at", "finished_at", "from", "until"), _instant),
+    **dict.fromkeys(("payload", "result"), Payload),
+    "mode": Mode._value2member_map_.__getitem__,
+    "trigger": Trigger._value2member_map_.__getitem__,
+    "status": Status._value2member_map_.__getitem__,
+    "reason": Reason._value2member_map_.__getitem__,
+    "usage": _OBJECT,
+    "event": _parts(PushEvent, dict.fromkeys(("id", "source", "type", "delivery"), _TEXT)),
+    "filter": _parts(FilterNote, {**dict.fromkeys(("verdict", "message", "path"), _TEXT), "span": _span}),
+    "definition": _parts(Definition, {"path": _TEXT, "line": _NUMBER, "sha256": _TEXT}),
+    "error": _parts(
+        Failure, {"type": ErrorType._value2member_map_.__getitem__, "message": _TEXT, "detail": _OBJECT}
+    ),
+}
+
+
+_REQUIRED = frozenset({"id", "job", "name", "agent", "mode", "trigger", "status", "at"})
+_SLOTS = tuple((getattr(Record, name).__set__, key) for name, key in _KEYS)
+"""How each value gets into a record: past `__init__`, which takes half of the time for a frozen class."""
+
+
+def read_plainly(data: Any) -> Record | None:
+    """A line just as `to_line` writes them, which is most of a log, in less than half of the time.
+
+    None for anything that is odd in any way: the careful way decides on it.
+    """
+    if type(data) is not dict or type(data.get("v")) is not int or "from_" in data or not data.keys() >= _REQUIRED:
+        return None
+    try:
+        values = {key: _PLAIN[key](value) for key, value in data.items() if key in _PLAIN}
+    except (_OddError, KeyError, TypeError, ValueError):
+        return None
+    record = Record.__new__(Record)
+    for put, key in _SLOTS:
+        put(record, values.get(key))
+    return record

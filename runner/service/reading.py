@@ -1,5 +1,6 @@
 """What one can ask: answers from the jobs in force and from the records, with a runner or from files alone."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 from runner import __version__
 from runner.clock import Clock
 from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
-from runner.execution.ledger import Execution, Ledger, newest
+from runner.execution.health import is_overdue
+from runner.execution.ledger import Execution, Ledger, id_time, is_first, newest
+from runner.execution.lifecycle import Status
 from runner.execution.records import DefinitionLine, ErrorLine, Record
 from runner.plan import DesiredState
 from runner.ports import Pause
@@ -71,6 +74,18 @@ class Facts(Protocol):
         """How many executions of a job run, and how many wait."""
         ...
 
+    def totals(self) -> tuple[int, int]:
+        """How many executions run, and how many wait, of all jobs."""
+        ...
+
+    def soonest(self) -> tuple[str, datetime] | None:
+        """The job that is due next, and when."""
+        ...
+
+    def since(self, job: str) -> datetime | None:
+        """Since when a job has been in force, where that is known."""
+        ...
+
     def about(self) -> Mapping[str, Any]:
         """Further values of the status: where things are, since when."""
         ...
@@ -81,6 +96,10 @@ class RecordReader(Protocol):
 
     def backwards(self, job: str | None = None, execution: str | None = None) -> Iterator[Record]:
         """Records of one job or one execution, or all."""
+        ...
+
+    def of_execution(self, execution: str) -> list[Record]:
+        """All lines of an execution, oldest first."""
         ...
 
     def follow(self) -> Iterator[Record]:
@@ -160,17 +179,23 @@ class Reading:
             running=running,
             pending=pending,
             last=self._last(job.id),
+            overdue=self._is_overdue(job),
             labels=dict(job.labels),
             definition=DefinitionLine(path=job.origin.path, line=job.origin.line, sha256=job.digest),
             live=self._facts.live,
         )
 
+    def _is_overdue(self, job: Job) -> bool:
+        if job.expect is None:
+            return False
+        return is_overdue(job, self._facts.ledger.history(job.id), self._facts.since(job.id), self._clock.now())
+
     def _last(self, job: str) -> LastExecution | None:
         history = self._facts.ledger.history(job)
         newest_open = max(history.open) if history.open else None
         execution = history.open[newest_open] if newest_open else None
-        if execution is None and history.recent:
-            execution = history.recent[-1]
+        if execution is None:
+            execution = history.last
         if execution is None:
             return None
         record = execution.record
@@ -239,8 +264,12 @@ class Reading:
         if len(wanted) < SHORTEST_ID:
             raise UnknownExecutionError(f"execution id {prefix!r} is too short: {SHORTEST_ID} characters at least")
         whole = len(wanted) == len("01ARZ3NDEKTSV4RRFFQ69G5FAV")
-        lines = self._records.backwards(execution=wanted if whole else None)
-        matches = [execution for execution in newest(lines) if _matches(execution.id, wanted)]
+        if whole:
+            known = self._facts.ledger.get(wanted)
+            lines = self._records.of_execution(wanted) if known is None or known.status.terminal else []
+            matches = [*newest(reversed(lines))] or ([known] if known is not None else [])
+        else:
+            matches = [each for each in newest(self._records.backwards()) if _matches(each.id, wanted)]
         if len(matches) > 1:
             raise UnknownExecutionError(f"{len(matches)} executions match {prefix!r}; give more of the id")
         if not matches:
@@ -249,7 +278,14 @@ class Reading:
 
     def follow(self) -> Iterator[ExecutionView]:
         """Each transition as it is written from now on, by whatever runner, without end."""
-        return (ExecutionView.of(Execution(record, record.at)) for record in self._records.follow())
+        return map(self.transition, self._records.follow())
+
+    def transition(self, record: Record) -> ExecutionView:
+        """The view of one line alone; the time of the first line is in the id, where it is not at hand."""
+        if is_first(record):
+            return ExecutionView.of(Execution(record, record.at))
+        known = self._facts.ledger.get(record.id)
+        return ExecutionView.of(Execution(record, known.created_at if known else id_time(record)))
 
     def output(self, execution: str, start: int = 0) -> bytes:
         """The captured output of an execution (a whole id) from byte `start` on."""
@@ -280,11 +316,11 @@ class Reading:
     def status(self) -> StatusView:
         """How the runner stands."""
         ledger = self._facts.ledger
-        counts: dict[str, int] = {}
+        counts: Counter[Status] = Counter()
         for job in ledger.jobs():
             for status, count in ledger.history(job).counts.items():
-                counts[status.value] = counts.get(status.value, 0) + count
-        occupied = [self._facts.occupancy(job) for job in {*self._facts.jobs, *ledger.jobs()}]
+                counts[status] += count
+        running, pending = self._facts.totals()
         coming = self._soonest()
         problems = self._diagnostics()
         return StatusView(
@@ -292,22 +328,22 @@ class Reading:
             version=__version__,
             jobs=len(self._facts.jobs),
             invalid=len({(d.path, d.job) for d in problems if d.is_error}),
-            running=sum(running for running, _ in occupied),
-            pending=sum(pending for _, pending in occupied),
-            counts=counts,
+            running=running,
+            pending=pending,
+            counts={status.value: count for status, count in counts.items()},
             next=coming,
             paused=sorted(job for job in self._facts.jobs if self._facts.pause(job)),
             stale=sorted(job.id for job in self._facts.jobs.values() if job.stale),
+            overdue=sorted(job.id for job in self._facts.jobs.values() if self._is_overdue(job)),
             diagnostics=[DiagnosticView.of(problem) for problem in problems],
             **self._facts.about(),
         )
 
     def _soonest(self) -> NextRun | None:
-        slots = ((slot, job) for job in self._facts.jobs if (slot := self._facts.next_slot(job)))
-        first = min(slots, default=None)
+        first = self._facts.soonest()
         if first is None:
             return None
-        slot, job = first
+        job, slot = first
         found = self._facts.jobs[job]
         note = found.schedule.note(slot) if found.schedule else None
         return NextRun(job=job, scheduled_for=slot, local=local_time(slot, found.timezone), note=note)
@@ -345,6 +381,7 @@ def _settings(job: Job) -> dict[str, SettingView]:
             "backoff": format_duration(job.retry.backoff),
             "max_backoff": format_duration(job.retry.max_backoff),
         },
+        "expect": {"success_within": format_duration(job.expect.success_within)} if job.expect else None,
         "labels": dict(job.labels),
     }
     return {

@@ -1,25 +1,19 @@
 """Append-only logs of JSON lines: durable appends, torn tails, reading both ways, following across renames."""
 
-import asyncio
 import contextlib
 import errno
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-import structlog
+from typing import IO
 
 from runner.clock import pause
 from runner.errors import StorageError
-from runner.execution.records import ForeignLineError, Record, from_line, to_line
 
 _BLOCK = 1024 * 1024
 _LOOK = 0.1
 """Seconds between two looks at a file that is followed."""
-
-_log = structlog.get_logger()
 
 
 def _reason(error: OSError) -> str:
@@ -48,6 +42,18 @@ class JsonLines:
         except OSError as error:
             self.close()
             raise StorageError(f"can't open {self.path}: {_reason(error)}") from None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes lines."""
+        return self._descriptor is not None
+
+    def size(self) -> int:
+        """Bytes of the file."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def close(self) -> None:
         """Close the file."""
@@ -110,26 +116,35 @@ class JsonLines:
                 if line.endswith(b"\n"):
                     yield line[:-1]
 
-    def backwards(self) -> Iterator[bytes]:
-        """All whole lines, newest first; reads only as much of the file as is asked for."""
+    def backwards(self, opened: IO[bytes] | None = None, needles: Sequence[bytes] = ()) -> Iterator[bytes]:
+        """All whole lines that have all `needles`, newest first; reads only as much of the file as is asked for.
+
+        Reads the file that is `opened` already, where one is given.
+        """
         try:
-            file = self.path.open("rb")
+            file = opened or self.path.open("rb")
         except FileNotFoundError:
             return
-        with file:
+        with contextlib.nullcontext() if opened else file:
             end = file.seek(0, os.SEEK_END)
             rest = b""
             whole = False
             while end > 0:
                 start = max(0, end - _BLOCK)
                 file.seek(start)
-                parts = (file.read(end - start) + rest).split(b"\n")
-                end, rest = start, parts[0]
-                for line in reversed(parts[1:]):
-                    if whole:
-                        yield line
-                    whole = True  # the first part is what follows the last newline: empty, or torn
-            if whole:
+                block = file.read(end - start) + rest
+                first = block.find(b"\n")
+                end = start
+                if first < 0:
+                    rest = block
+                    continue
+                rest = block[:first]
+                # The last part is what follows the last newline: empty, or torn, the first time.
+                last = len(block) if whole else block.rfind(b"\n")
+                if last > first:
+                    yield from lines_having(block[first + 1 : last], needles)
+                whole = True
+            if whole and all(needle in rest for needle in needles):
                 yield rest
 
     def follow(self) -> Iterator[bytes]:
@@ -202,6 +217,23 @@ class JsonLines:
         return gone
 
 
+def lines_having(block: bytes, needles: Sequence[bytes]) -> Iterator[bytes]:
+    """The lines of a block without its last newline that have all needles, last first.
+
+    Where few have the first one, which is most of the time, the others are never looked at one by one.
+    """
+    if not needles:
+        yield from reversed(block.split(b"\n"))
+        return
+    start = len(block) + 1
+    while start > 0 and (at := block.rfind(needles[0], 0, start - 1)) >= 0:
+        start = block.rfind(b"\n", 0, at) + 1
+        stop = block.find(b"\n", at)
+        line = block[start : stop if stop >= 0 else len(block)]
+        if all(needle in line for needle in needles):
+            yield line
+
+
 def _skip_known(old: io.BufferedReader, new: io.BufferedReader | None) -> None:
     """Pass over the lines of a new file that the old one has, in the same order."""
     if new is None:
@@ -230,70 +262,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class JsonlRecords:
-    """The records of executions as a log file: the `RecordStore` of a runner on one machine."""
-
-    def __init__(self, path: Path) -> None:
-        self._log = JsonLines(path)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobsd-records")
-
-    def open(self) -> None:
-        """Open for writing, as the one writer."""
-        torn = self._log.open()
-        if torn:
-            _log.warning("cut off a torn last line", file=str(self._log.path), bytes=torn)
-
-    def close(self) -> None:
-        """Finish what was handed in and close the file."""
-        self._thread.shutdown()
-        self._log.close()
-
-    async def append(self, records: Sequence[Record]) -> None:
-        """Make the records durable, all of them or none; the event loop goes on meanwhile."""
-        lines = [to_line(record) for record in records]
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._log.append, lines)
-
-    def read(self) -> Iterator[Record]:
-        """All records, oldest first; lines that are none are reported and passed over."""
-        return self._parse(self._log.lines())
-
-    def backwards(self, job: str | None = None, execution: str | None = None) -> Iterator[Record]:
-        """Records, newest first, of one job or execution where one is named."""
-        lines = self._log.backwards()
-        for name, value in (("job", job), ("id", execution)):
-            if value is not None:
-                lines = _containing(lines, f'"{name}":"{value}"'.encode())
-        for record in self._parse(lines):
-            if job in {None, record.job} and execution in {None, record.id}:
-                yield record
-
-    def follow(self) -> Iterator[Record]:
-        """Records as they are appended from now on, without end."""
-        return self._parse(self._log.follow())
-
-    def _parse(self, lines: Iterable[bytes]) -> Iterator[Record]:
-        for line in lines:
-            try:
-                yield from_line(line)
-            except ForeignLineError as error:
-                _log.warning("passed over a line that is no record", file=str(self._log.path), reason=str(error))
-
-    async def delete(self, job: str) -> int:
-        """Remove a job's records for good; how many lines went."""
-
-        def keep(line: bytes) -> bool:
-            if f'"job":"{job}"'.encode() not in line:
-                return True
-            try:
-                return from_line(line).job != job
-            except ForeignLineError:
-                return True
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._log.rewrite, keep)
-
-
-def _containing(lines: Iterable[bytes], needle: bytes) -> Iterator[bytes]:
-    """A cheap look at the bytes, before JSON is parsed."""
-    return (line for line in lines if needle in line)

@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ class StateDirectory:
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             who = f" (pid {holder})" if holder else ""
             raise StateInUseError(f"another runner{who} uses the state directory {self.root}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # the pid is a courtesy, for which a full disk has no room
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def pauses(self) -> dict[str, Pause]:
         """Who paused what.
@@ -157,6 +159,21 @@ class ChangesFile:
             else:
                 known[job] = digest
         return known
+
+    def removed(self) -> dict[str, datetime]:
+        """When each job vanished that is not in force by the last of the lines, by id."""
+        gone: dict[str, datetime] = {}
+        for raw in self._lines.lines():
+            try:
+                line = orjson.loads(raw)
+                job, change, at = line["job"], line["change"], datetime.fromisoformat(line["at"])
+            except (ValueError, KeyError, TypeError):
+                continue
+            if change == "removed":
+                gone[job] = at
+            else:
+                gone.pop(job, None)
+        return gone
 
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append one line for each change."""

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from runner.execution.lifecycle import Status
-from runner.storage.jsonl import JsonlRecords
+from runner.storage.records import JsonlRecords
 from runner.testing import MemoryRecords, build_record
 
 

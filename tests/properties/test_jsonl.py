@@ -12,7 +12,8 @@ from runner.execution.lifecycle import Status, Trigger
 from runner.execution.records import Record, to_line
 from runner.spec.models import Mode, Payload
 from runner.storage import jsonl
-from runner.storage.jsonl import JsonLines, JsonlRecords
+from runner.storage.jsonl import JsonLines
+from runner.storage.records import JsonlRecords
 from runner.testing import START
 
 LINE = st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b" "))
@@ -118,3 +119,35 @@ async def test_every_prefix_of_a_log_opens_reads_and_takes_the_next_record(found
             store.close()
             assert list(JsonLines(path).lines()) == [line[:-1] for line in [*lines[:whole], to_line(following)]]
             assert list(store.backwards()) == [following, *found[:whole][::-1]]
+
+
+@given(
+    st.lists(st.text("ab", max_size=4).map(str.encode), min_size=1, max_size=8),
+    st.lists(st.sampled_from([b"a", b"ba"]), max_size=2),
+)
+def test_lines_that_have_something_are_those_that_a_look_at_each_finds(lines, needles):
+    expected = [line for line in reversed(lines) if all(needle in line for needle in needles)]
+    assert list(jsonl.lines_having(b"\n".join(lines), needles)) == expected
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(records(), min_size=1, max_size=2), LINE, records())
+async def test_every_prefix_with_a_foreign_line_in_the_middle_folds_and_takes_the_next_record(
+    found, foreign, following
+):
+    lines = [to_line(found[0]), foreign + b"\n", *map(to_line, found[1:])]
+    content = b"".join(lines)
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        path = Path(folder, "executions.jsonl")
+        for cut in range(0, len(content) + 1, 3):
+            path.with_name("checkpoint.json").unlink(missing_ok=True)
+            store = torn_to(path, content[:cut])
+            ends = content[:cut].count(b"\n")
+            whole = found[: max(ends - 1, min(ends, 1))]  # the second line is the foreign one
+            assert list(store.read()) == whole
+            ledger = store.ledger()
+            assert {execution.id for execution in ledger.open()} == {record.id for record in whole}
+            await store.append([following])
+            assert list(store.read()) == [*whole, following]
+            store.close()
+            assert {e.id for e in JsonlRecords(path).ledger().open()} == {r.id for r in [*whole, following]}

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import reduce
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,17 @@ from runner.execution.lifecycle import (
     Reason,
     Status,
 )
-from runner.execution.records import Definition, FilterNote, Record, from_line, to_line
+from runner.execution.records import (
+    Definition,
+    FilterNote,
+    ForeignLineError,
+    Record,
+    from_line,
+    read_carefully,
+    read_plainly,
+    to_dict,
+    to_line,
+)
 from runner.spec.models import Mode, Payload
 from runner.testing import START, build_record
 
@@ -107,6 +118,7 @@ def everything(ledger: Ledger) -> object:
             job: (
                 dict(history.open),
                 [*history.recent],
+                history.last,
                 dict(history.counts),
                 history.previous,
                 history.last_success,
@@ -144,6 +156,59 @@ def test_every_record_comes_back_from_its_line_as_it_was(soak):
         assert from_line(line) == record
         assert to_line(from_line(line)) == line
         assert b"\n" not in line[:-1]
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.floats(-5, 5),
+    st.sampled_from(
+        [
+            "",
+            "7",
+            "pending",
+            "cron",
+            "timeout",
+            "2026-03-02T08:00:00.000Z",
+            "2026-03-02T08:00:00Z",
+            "2026-03-02",
+            "2026-W10-1T08:00:00.00Z",
+            "2026-03-02T24:00:00.000Z",
+            "2026-03-02T08:00:00.000+",
+            "2026-03-02T08:00:60.000Z",
+        ]
+    ),
+    st.lists(st.integers(0, 3), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["type", "message", "detail", "verdict", "span", "path", "line", "sha256", "id", "other"]),
+        st.one_of(
+            st.none(), st.integers(0, 3), TEXTS, st.sampled_from(["agent"]), st.lists(st.integers(), max_size=3)
+        ),
+        max_size=4,
+    ),
+)
+KEYS = st.sampled_from(["v", "from_", "from", "other", *(f for f in to_dict(build_record())), *VALUES])
+
+
+def test_the_short_way_to_read_a_line_says_what_the_model_says_or_nothing(soak):
+    @sampled(soak, RECORDS, st.dictionaries(KEYS, ODD, max_size=2), st.none() | KEYS)
+    def _(record: Record, odd: dict[str, Any], missing: str | None) -> None:
+        data = to_dict(record) | odd
+        data.pop(missing, None)
+        found = read_plainly(data)
+        if found is None:
+            return
+        try:
+            assert found == read_carefully(data)
+        except ForeignLineError as error:
+            raise AssertionError(f"{data} is no record: {error}") from None
+
+
+def test_the_short_way_reads_whatever_this_version_writes(soak):
+    @sampled(soak, RECORDS)
+    def _(record: Record) -> None:
+        assert read_plainly(orjson.loads(to_line(record))) == record
 
 
 def test_legal_records_are_folded_and_illegal_ones_raise_and_change_nothing(soak):

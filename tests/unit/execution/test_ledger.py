@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from runner.execution.ledger import RECENT, WINDOW, Ledger, fold, is_first, merge, newest, settle_lost
+from runner.execution.ledger import ENDED, RECENT, WINDOW, Ledger, fold, is_first, merge, newest, settle_lost
 from runner.execution.lifecycle import ErrorType, Failure, IllegalTransitionError, Reason, Status, Trigger
 from runner.execution.records import Definition, FilterNote, Record
 from runner.spec.models import Payload
@@ -104,15 +104,20 @@ def test_a_missed_range_counts_as_many_as_it_stands_for() -> None:
     assert ledger.history("a").counts == {Status.CANCELLED: 7, Status.COMPLETED: 1}
 
 
-def test_ended_executions_are_remembered_up_to_a_number_and_without_what_may_be_large() -> None:
+def test_of_ended_executions_the_last_and_some_statuses_are_remembered_without_what_may_be_large() -> None:
     ledger = fold(record for number in range(1, RECENT + 3) for record in life(number, result=Payload("x")))
-    recent = ledger.history("a").recent
-    assert len(recent) == RECENT
-    assert ledger.get(f"{1:026d}") is None
-    assert ledger.get(f"{2:026d}") is None
-    assert ledger.get(f"{3:026d}") is recent[0]
-    assert all(execution.record.payload is execution.record.result is None for execution in recent)
-    assert ledger.history("a").counts == {Status.COMPLETED: RECENT + 2}
+    history = ledger.history("a")
+    assert [*history.recent] == [Status.COMPLETED] * RECENT
+    assert history.last is ledger.get(f"{RECENT + 2:026d}")
+    assert history.last is not None
+    assert history.last.record.payload is history.last.record.result is None
+    assert history.counts == {Status.COMPLETED: RECENT + 2}
+    assert ledger.latest == f"{RECENT + 2:026d}"
+
+
+def test_executions_that_ended_long_ago_are_left_to_the_log() -> None:
+    ledger = fold(build_record(Status.FILTERED, number=number) for number in range(ENDED + 2))
+    assert [ledger.get(f"{number:026d}") is None for number in range(4)] == [True, True, False, False]
 
 
 def test_an_unknown_job_has_an_empty_history_which_is_not_kept() -> None:

@@ -20,7 +20,8 @@ from runner.execution.lifecycle import Status, Trigger
 from runner.execution.records import Record, to_line
 from runner.spec.models import Mode, Payload
 from runner.storage import jsonl
-from runner.storage.jsonl import JsonLines, JsonlRecords
+from runner.storage.jsonl import JsonLines
+from runner.storage.records import JsonlRecords
 from runner.testing import START
 
 FULL = "no space left on device"

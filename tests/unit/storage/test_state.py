@@ -216,3 +216,14 @@ def test_changes_are_appended_one_line_each(state):
     changes.close()
     lines = state.changes.read_text().splitlines()
     assert [json.loads(line)["job"] for line in lines] == ["a", "b", "c"]
+
+
+def test_it_is_known_when_a_job_vanished_that_has_not_come_back(tmp_path):
+    changes = ChangesFile(tmp_path / "changes.jsonl")
+    changes.open()
+    at = "2026-03-02T08:00:00.000Z"
+    for job, change in (("a", "added"), ("a", "removed"), ("b", "removed"), ("b", "added"), ("c", "added")):
+        changes.append([{"at": at, "change": change, "job": job}])
+    changes.append([{"at": "then", "change": "removed", "job": "d"}, {"change": "removed"}])
+    assert changes.removed() == {"a": START}
+    changes.close()
