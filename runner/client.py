@@ -134,6 +134,10 @@ class Client:
         body = {} if payload is None else {"payload": payload.value}
         return self._post(ExecutionView, f"/v1/jobs/{_safe(job)}/run", body)
 
+    def rerun(self, execution: str) -> ExecutionView:
+        """Run an execution's job again with the same payload."""
+        return self._post(ExecutionView, f"/v1/executions/{_safe(execution)}/rerun")
+
     def cancel(self, execution: str) -> ExecutionView:
         """Cancel an execution."""
         return self._post(ExecutionView, f"/v1/executions/{_safe(execution)}/cancel")

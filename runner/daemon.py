@@ -15,35 +15,43 @@ from ulid import LaxMonotonicPolicy, ULIDGenerator
 
 from runner.agents.command import CommandAgent
 from runner.agents.insulin import Insulin
+from runner.agents.users import ROOT_REFUSED
 from runner.clock import Clock, SystemClock
 from runner.engine.dispatcher import Dispatcher
 from runner.engine.journal import Journal
 from runner.engine.reconciler import Reconciler
 from runner.engine.runs import Services
 from runner.engine.scheduler import Scheduler
-from runner.execution.ledger import Ledger, fold
+from runner.errors import RunnerError
+from runner.execution.ledger import Ledger
 from runner.executors.local import LocalExecutor
+from runner.leftovers import sweeping
 from runner.plan import DesiredState, desire
 from runner.ports import Agent, Pause
 from runner.secrets import Secrets
 from runner.service.commands import Engine, Service
 from runner.service.reading import Reading
 from runner.settings import Settings
-from runner.sockets import listening
+from runner.sockets import Supervisor, listening
 from runner.spec.document import SourceFile
 from runner.spec.loader import read
-from runner.spec.models import Job
+from runner.spec.models import CommandSpec, Job
 from runner.storage.edit import JobFiles
 from runner.storage.jobs_dir import JobsDir
-from runner.storage.jsonl import JsonlRecords
 from runner.storage.outputs import Outputs
+from runner.storage.records import JsonlRecords, Rotation
+from runner.storage.retention import Limits
 from runner.storage.state import ChangesFile, StateDirectory
+from runner.storage.verify import Verification
 from runner.telemetry import quiet
 from runner.web.api import application
 from runner.web.server import server
 
 DRAIN = 30.0
 """Seconds that running executions are given when the runner is told to stop."""
+
+RETAIN_EVERY = 3600.0
+"""Seconds between two looks for history that need not be kept."""
 
 _log = structlog.get_logger()
 
@@ -81,6 +89,18 @@ class LiveFacts:
     def occupancy(self, job: str) -> tuple[int, int]:
         """How many executions of a job run, and how many wait."""
         return self.dispatcher.occupancy(job)
+
+    def totals(self) -> tuple[int, int]:
+        """How many executions run, and how many wait, of all jobs."""
+        return self.dispatcher.totals()
+
+    def soonest(self) -> tuple[str, datetime] | None:
+        """The job that is due next, and when."""
+        return self.scheduler.soonest()
+
+    def since(self, job: str) -> datetime | None:
+        """Since when a job has been in force."""
+        return self.scheduler.since(job)
 
     def about(self) -> Mapping[str, Any]:
         """Where things are, since when, and what is held back."""
@@ -127,6 +147,20 @@ class FileFacts:
         """Nothing runs; what is pending waits for a runner."""
         return 0, len(self.ledger.history(job).open)
 
+    def totals(self) -> tuple[int, int]:
+        """Nothing runs; what is pending waits for a runner."""
+        return 0, sum(1 for _ in self.ledger.open())
+
+    def soonest(self) -> tuple[str, datetime] | None:
+        """The job that would be due next, and when."""
+        slots = ((slot, job) for job in self.jobs if (slot := self.next_slot(job)))
+        first = min(slots, default=None)
+        return (first[1], first[0]) if first else None
+
+    def since(self, job: str) -> datetime | None:  # noqa: ARG002 - the signature is the Protocol's
+        """The files don't say since when they are there."""
+        return None
+
     def about(self) -> Mapping[str, Any]:
         """Where things are."""
         return {"jobs_dir": str(self.settings.jobs), "state_dir": str(self.settings.state)}
@@ -139,8 +173,14 @@ def offline(settings: Settings) -> Reading:
     state = StateDirectory(settings.state)
     records = JsonlRecords(state.executions)
     desired = desire(JobsDir(settings.jobs, clock).read_now().files, None, now=clock.now())
-    facts = FileFacts(settings, desired, fold(records.read()), state.pauses(), clock)
+    facts = FileFacts(settings, desired, records.ledger(), state.pauses(), clock)
     return Reading(facts, records, Outputs(state.outputs, state.root), clock)
+
+
+def verification(settings: Settings) -> Verification:
+    """A look at the whole log of records."""
+    state = StateDirectory(settings.state)
+    return Verification(state.root, state.executions)
 
 
 def job_files(settings: Settings) -> JobFiles:
@@ -168,6 +208,9 @@ def read_jobs_with(settings: Settings, relative: str, text: str) -> DesiredState
 class Runner:
     """A composed engine, its service, and where its records are written."""
 
+    records: JsonlRecords
+    changes: ChangesFile
+
     service: Service
     journal: Journal
     dispatcher: Dispatcher
@@ -192,16 +235,20 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
     state.create()
     with contextlib.ExitStack() as stack:
         stack.enter_context(state.lock())
-        records = JsonlRecords(state.executions)
+        outputs = Outputs(state.outputs, state.root)
+        rotation = Rotation(settings.history.rotate_bytes, settings.history.rotate_age)
+        records = JsonlRecords(state.executions, outputs.delete, rotation)
         records.open()
         stack.callback(records.close)
         changes = ChangesFile(state.changes)
         changes.open()
         stack.callback(changes.close)
-        ledger = fold(records.read())
-        outputs = Outputs(state.outputs, state.root)
+        ledger = records.ledger()
         journal = Journal(records, ledger)
-        agents: dict[str, Agent] = {"command": CommandAgent(settings.jobs.absolute()), "llm": Insulin()}
+        agents: dict[str, Agent] = {
+            "command": CommandAgent(settings.jobs.absolute(), allow_root=settings.allow_root_agents),
+            "llm": Insulin(),
+        }
         secrets = Secrets.of_process(settings.secrets_dir)
         executor = LocalExecutor(agents, outputs, secrets, state.jobs.absolute())
         services = Services(clock, journal, ledger, executor, outputs)
@@ -231,7 +278,7 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
             remove_job_dir=lambda job: shutil.rmtree(state.jobs / job, ignore_errors=True),
         )
         service = Service(engine, Reading(facts, records, outputs, clock))
-        yield Runner(service, journal, dispatcher, scheduler, reconciler, state)
+        yield Runner(records, changes, service, journal, dispatcher, scheduler, reconciler, state)
 
 
 @contextlib.asynccontextmanager
@@ -249,7 +296,7 @@ async def foreground(settings: Settings, only: frozenset[str]) -> AsyncIterator[
 @contextlib.asynccontextmanager
 async def dispatching(runner: Runner) -> AsyncIterator[None]:
     """While entered, executions are carried: the jobs are known, the last runner's leftovers settled."""
-    async with asyncio.TaskGroup() as tasks:
+    async with sweeping(), asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(runner.journal.run())
         await runner.reconciler.sync()
         carrying = tasks.create_task(runner.dispatcher.run())
@@ -269,16 +316,22 @@ async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
     """Run until a signal says to stop. `ready` is called once when the runner answers on its socket."""
     clock = SystemClock()
     with composed(settings, clock) as runner, listening(runner.state.socket) as listener:
-        stop = _stop_on_signals(runner)
+        stop, reload = _on_signals(runner)
+        supervisor = Supervisor.of_process()
         web = server(application(runner.service))
         async with dispatching(runner), asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(runner.scheduler.run(runner.dispatcher.fire)),
                 tasks.create_task(runner.reconciler.run()),
             ]
+            background.append(tasks.create_task(_reload_when_told(runner, reload, supervisor)))
+            background.append(tasks.create_task(_keep_history(settings, runner, clock)))
             serving = tasks.create_task(web.serve(sockets=[listener]))
+            _warn_of_root(settings, runner)
             ready(runner)
+            _tell(supervisor.ready)
             await stop.wait()
+            _tell(supervisor.stopping)
             _log.info("stopping", drain_s=DRAIN)
             for task in background:
                 task.cancel()
@@ -289,10 +342,54 @@ async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
         _log.info("stopped")
 
 
-def _stop_on_signals(runner: Runner) -> asyncio.Event:
-    """An event that TERM and INT set; a second one hastens the end, HUP looks at the files."""
+async def _keep_history(settings: Settings, runner: Runner, clock: Clock) -> None:
+    """Let go, now and every hour, what need not be kept: of each job, and of jobs that vanished."""
+    history = settings.history
+    limits = Limits(history.count, history.age, history.bytes)
+    while True:
+        try:
+            await runner.records.retain(limits, clock.now())
+            since = clock.now() - history.orphans
+            for job, at in (await asyncio.to_thread(runner.changes.removed)).items():
+                if at < since and job not in runner.scheduler.jobs:
+                    await runner.service.forget_orphan(job)
+        except (RunnerError, OSError) as error:
+            _log.error("old history can't be removed", reason=str(error))
+        await clock.sleep(RETAIN_EVERY)
+
+
+def _warn_of_root(settings: Settings, runner: Runner) -> None:
+    """Say at the start that agents of jobs can't be run, rather than at each run alone."""
+    if os.geteuid() != 0 or settings.allow_root_agents:
+        return
+    specs = {job.agent.id: job.agent.spec for job in runner.scheduler.jobs.values()}
+    refused = [name for name, spec in specs.items() if isinstance(spec, CommandSpec) and spec.user is None]
+    if refused:
+        _log.warning(ROOT_REFUSED, agents=sorted(refused))
+
+
+async def _reload_when_told(runner: Runner, reload: asyncio.Event, supervisor: Supervisor) -> None:
+    """Look at the files each time `reload` is set, and tell the service manager when it begins and is done."""
+    while True:
+        await reload.wait()
+        reload.clear()
+        _tell(supervisor.reloading)
+        await runner.reconciler.sync()
+        _tell(supervisor.ready)
+
+
+def _tell(message: Callable[[], None]) -> None:
+    """Send a message to the service manager; the jobs go on where it does not listen."""
+    try:
+        message()
+    except OSError as error:
+        _log.warning("the service manager can't be told", reason=(error.strerror or "failed").lower())
+
+
+def _on_signals(runner: Runner) -> tuple[asyncio.Event, asyncio.Event]:
+    """Events that TERM and INT set, and HUP; a second TERM or INT hastens the end."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    stop, reload = asyncio.Event(), asyncio.Event()
     hastening: list[asyncio.Task[None]] = []
 
     def on_stop() -> None:
@@ -302,5 +399,5 @@ def _stop_on_signals(runner: Runner) -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop)
-    loop.add_signal_handler(signal.SIGHUP, runner.service.look_again)
-    return stop
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    return stop, reload

@@ -1,6 +1,6 @@
 """The Protocols between the engine and its neighbours: what the engine needs, never who does it."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,8 +75,16 @@ class RecordStore(Protocol):
         """
         ...
 
+    async def applied(self) -> None:
+        """All that was appended is in the ledger: a moment for rotation and checkpoints. Never fails."""
+        ...
+
     def read(self) -> Iterable[Record]:
         """All records, oldest first."""
+        ...
+
+    def backwards(self, job: str | None = None, execution: str | None = None) -> Iterator[Record]:
+        """Records, newest first, of one job or execution where one is named."""
         ...
 
     async def delete(self, job: str) -> int:

@@ -107,6 +107,9 @@ class MemoryRecords:
             raise StorageError("can't write executions.jsonl: no space left on device")
         self.lines.extend(records)
 
+    async def applied(self) -> None:
+        """Nothing is ever rotated."""
+
     def read(self) -> Iterator[Record]:
         """All records, oldest first."""
         return iter(list(self.lines))
@@ -114,6 +117,10 @@ class MemoryRecords:
     def backwards(self, job: str | None = None, execution: str | None = None) -> Iterator[Record]:
         """Records, newest first, of one job or execution where one is named."""
         return (r for r in reversed(list(self.lines)) if job in {None, r.job} and execution in {None, r.id})
+
+    def of_execution(self, execution: str) -> list[Record]:
+        """All lines of an execution, oldest first."""
+        return [record for record in self.lines if record.id == execution]
 
     async def delete(self, job: str) -> int:
         """Remove a job's records; how many went."""

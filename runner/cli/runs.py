@@ -116,6 +116,22 @@ def _finish(session: Session, execution: ExecutionView, *, waited: bool) -> None
 
 
 @click.command()
+@click.argument("execution")
+@click.option("--wait", is_flag=True, help="Follow the run; exit 0 when it completed, 1 otherwise.")
+@command_options()
+def rerun(session: Session, execution: str, *, wait: bool) -> None:
+    """Run the job of an execution again, with the same payload.
+
+    The job is what its file says now; its filter decides again. The id may be shortened while unique.
+    """
+    with session.runner() as runner:
+        again = runner.rerun(execution)
+        if wait:
+            again = follow_output(runner, again, show=not session.json)
+    _finish(session, again, waited=wait)
+
+
+@click.command()
 @click.argument("execution", required=False)
 @click.option("--job", "job_id", metavar="JOB", help="Cancel all open executions of this job.")
 @command_options()

@@ -41,6 +41,8 @@ def _lines(view: StatusView) -> list[tuple[str, str]]:
         lines.append(("paused", ", ".join(view.paused)))
     if view.stale:
         lines.append(("stale", f"{', '.join(view.stale)}: the last good version is in force"))
+    if view.overdue:
+        lines.append(("overdue", f"{', '.join(view.overdue)}: the last success is older than expected"))
     if view.held:
         lines.append(("held", view.held))
     return lines

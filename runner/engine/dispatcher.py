@@ -3,21 +3,18 @@
 import asyncio
 import contextlib
 import functools
-import hashlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
-import orjson
-import structlog
-
+from runner.engine.intake import Intake, Unwritten
 from runner.engine.lanes import Lane, Lanes, Waiting
-from runner.engine.runs import Run, Services, definition_of
+from runner.engine.runs import Run, Services, read_payload
 from runner.engine.scheduler import Due, Missed
 from runner.engine.tasks import Tasks
 from runner.errors import (
     ConflictError,
-    InvalidRequestError,
     RunnerError,
     StopRequestedError,
     StorageError,
@@ -25,7 +22,6 @@ from runner.errors import (
     UnknownJobError,
 )
 from runner.execution.admission import (
-    Admission,
     Pressure,
     admit,
     consult_filter,
@@ -38,12 +34,9 @@ from runner.execution.admission import (
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, settle_lost
 from runner.execution.lifecycle import IllegalTransitionError, Reason, Status, Trigger
-from runner.execution.records import DEEPEST, Record, following, is_shallow, milliseconds
+from runner.execution.records import Record, following
 from runner.plan import Action, Add, Remove, Replace
 from runner.spec.models import Job, Payload
-
-INLINE_PAYLOAD = 16 * 1024
-"""Bytes of JSON up to which a payload stands in the record itself."""
 
 HOLD_REMOVED = 60.0
 """Seconds for which pending executions of a vanished job wait for its return."""
@@ -51,7 +44,24 @@ HOLD_REMOVED = 60.0
 _DISK_PAUSE = 1.0
 """Seconds before a start is tried again that could not be written down."""
 
-_log = structlog.get_logger()
+_TOGETHER = 100
+"""Slots that are decided on in one go, before others have their turn in the event loop."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What becomes of a firing, with the place in the queue that it has taken."""
+
+    lane: Lane
+    waiting: Waiting
+    job: Job
+    pressure: Pressure
+
+    @property
+    def record(self) -> Record:
+        return self.waiting.record
 
 
 class Dispatcher:
@@ -70,13 +80,14 @@ class Dispatcher:
     ) -> None:
         self._services = services
         self._clock, self._journal, self._ledger = services.clock, services.journal, services.ledger
-        self._new_id = new_id
+        self._intake = Intake(new_id, services.payloads)
+        self._unwritten = Unwritten()
         self._max_running = max_running
         self._only = only
         self._jobs: dict[str, Job] = {}
         self._lanes = Lanes(lambda job: self._ledger.history(job).admitted[:])
         self._runs: dict[str, Run] = {}
-        self._tasks = Tasks(self._clock)
+        self._tasks = Tasks(self._clock, services.trouble)
         self._holds: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
         self._stopped = asyncio.Event()
@@ -150,7 +161,7 @@ class Dispatcher:
         """Cancel what still waits for a job that has not come back."""
         self._holds.pop(job, None)
         lane = self._lanes.get(job)
-        for waiting in [*lane.waiting] if lane else []:
+        for waiting in [*lane.waiting.values()] if lane else []:
             if job in self._jobs:
                 return
             try:
@@ -163,6 +174,10 @@ class Dispatcher:
         """How many executions of a job run, and how many wait."""
         lane = self._lanes.get(job)
         return (len(lane.running), len(lane.waiting)) if lane else (0, 0)
+
+    def totals(self) -> tuple[int, int]:
+        """How many executions of all jobs run, and how many wait."""
+        return self._lanes.running, self._lanes.waiting
 
     # -- admission -------------------------------------------------------------------------------------------
 
@@ -184,105 +199,113 @@ class Dispatcher:
         return await self._tasks.see_through(self._admit(job, firing))
 
     async def _admit(self, job: Job, firing: Firing) -> Record:
+        decision = await self._decide(job, firing)
+        try:
+            await self._journal.record(decision.record)
+        except RunnerError:
+            self._undo(decision)
+            raise
+        self._enact_decision(decision)
+        return decision.record
+
+    async def _decide(self, job: Job, firing: Firing) -> _Decision:
+        """Decide on a firing and take its place in the queue; nothing is written down yet."""
         now = self._clock.now()
         payload = payload_of(job, firing)
         note = consult_filter(job, payload)
         lane = self._lanes[job.id]
-        start = window_start(job.rate_limit, now) if job.rate_limit else now
-        admission = admit(job, firing, note, lane.admitted_after(start), lane.occupancy)
-        record = self._first_line(job, firing, admission, payload, now)
-        waiting = Waiting(record)
-        if record.status is Status.PENDING:
+        admitted = lane.admitted_after(window_start(job.rate_limit, now)) if job.rate_limit else 0
+        admission = admit(job, firing, note, admitted, lane.occupancy)
+        waiting = Waiting(self._intake.first_line(job, firing, admission, payload, now))
+        decision = _Decision(lane, waiting, job, admission.pressure)
+        if waiting.record.status is Status.PENDING:
             lane.reserve(waiting)
-        try:
-            record = waiting.record = await self._with_payload(record, payload)
-            await self._journal.record(record)
-        except RunnerError:
-            if record.status is Status.PENDING:
-                lane.give_back(waiting)
-            raise
-        if record.status is Status.PENDING:
-            if admission.pressure is Pressure.REPLACE_OLDEST:
-                self._make_room(lane, job.concurrency.limit)
-            self._make_ready(waiting)
-        return record
+        if payload is not None:
+            try:
+                waiting.record = await self._intake.with_payload(waiting.record, payload)
+            except RunnerError:
+                self._undo(decision)
+                raise
+        return decision
 
-    def _first_line(
-        self, job: Job, firing: Firing, admission: Admission, payload: Payload | None, now: datetime
-    ) -> Record:
-        lateness = milliseconds(now - firing.scheduled_for) if firing.scheduled_for else None
-        return Record(
-            id=self._new_id(now),
-            job=job.id,
-            name=job.name,
-            agent=job.agent.id,
-            mode=job.mode,
-            trigger=firing.trigger,
-            status=admission.status,
-            reason=admission.reason,
-            at=now,
-            scheduled_for=firing.scheduled_for,
-            lateness_ms=lateness,
-            actor=firing.actor,
-            rerun_of=firing.rerun_of,
-            event=firing.event,
-            payload=payload,
-            filter=admission.note,
-            definition=definition_of(job),
-        )
+    def _undo(self, decision: _Decision) -> None:
+        if decision.record.status is Status.PENDING:
+            decision.lane.give_back(decision.waiting)
 
-    async def _with_payload(self, record: Record, payload: Payload | None) -> Record:
-        """The line with its payload, or with a reference to a file that holds a large one."""
-        if payload is None:
-            return record
-        if not is_shallow(payload.value, DEEPEST):
-            raise InvalidRequestError(f"the payload has more than {DEEPEST} levels of lists and objects")
-        try:
-            raw = orjson.dumps(payload.value)
-        except orjson.JSONEncodeError as error:
-            raise InvalidRequestError(f"the payload can't be written as JSON: {error}") from None
-        if len(raw) <= INLINE_PAYLOAD:
-            return record
-        reference = await asyncio.to_thread(self._services.payloads.put, record.id, raw)
-        return replace(record, payload=None, payload_ref=reference, payload_sha256=hashlib.sha256(raw).hexdigest())
+    def _enact_decision(self, decision: _Decision) -> None:
+        """Let an execution whose first line is durable take its course."""
+        if decision.record.status is Status.PENDING:
+            if decision.pressure is Pressure.REPLACE_OLDEST:
+                self._make_room(decision.lane, decision.job.concurrency.limit)
+            self._make_ready(decision.waiting)
+
+    # -- slots -----------------------------------------------------------------------------------------------
 
     async def fire(self, due: Due) -> None:
-        """Submit what the scheduler found, all at once; a slot that can't be recorded is said in the log."""
-        await asyncio.gather(
-            *(self._fire_slot(job, slot) for job, slot in due.slots),
-            *(self._record_missed(missed) for missed in due.missed),
-        )
+        """Decide on what the scheduler found; a slot that the disk has no room for is missed."""
+        await self._tasks.see_through(self._fire(due))
 
-    async def _fire_slot(self, job: Job, slot: datetime) -> None:
-        """Submit a slot: it was there before whatever has become of the job since."""
-        if self._stopping:
-            return
-        try:
-            await self._tasks.see_through(self._admit(job, Firing(job.id, Trigger.CRON, scheduled_for=slot)))
-        except RunnerError as error:
-            _log.error("can't record a slot", job=job.id, scheduled_for=slot.isoformat(), error=str(error))
+    async def _fire(self, due: Due) -> None:
+        """Part by part: while the first is written, others are decided on, and requests have their turn."""
+        async with asyncio.TaskGroup() as group:
+            for slots in _parts(due.slots):
+                group.create_task(self._fire_slots(slots))
+                await asyncio.sleep(0)
+            for missed in _parts(due.missed):
+                group.create_task(self._record_missed(missed))
+                await asyncio.sleep(0)
 
-    async def _record_missed(self, missed: Missed) -> None:
-        """Write down a range of slots that nobody could run: one line for all."""
-        job, now = missed.job, self._clock.now()
-        record = self._first_line(job, Firing(job.id, Trigger.CRON), Admission(Status.CANCELLED), None, now)
-        line = replace(
-            record,
-            reason=Reason.MISSED,
-            from_=missed.first,
-            until=missed.last,
-            count=missed.count,
-            finished_at=now,
-        )
-        try:
-            await self._journal.record(line)
-        except (StorageError, StopRequestedError) as error:
-            _log.error("can't record missed slots", job=job.id, count=missed.count, error=str(error))
+    async def _fire_slots(self, slots: Sequence[tuple[Job, datetime]]) -> None:
+        """Submit slots: they were there before whatever has become of their jobs since."""
+        decisions = []
+        for job, slot in slots:
+            if self._stopping:
+                break
+            try:
+                decisions.append(await self._decide(job, Firing(job.id, Trigger.CRON, scheduled_for=slot)))
+            except Exception as error:  # noqa: BLE001 - one job's trouble, or bug, must not cost the others' slots
+                self._miss(job, slot, error)
+        failed = await self._journal.record_all([decision.record for decision in decisions])
+        for decision in decisions:
+            why = failed.get(decision.record.id)
+            if why is None:
+                self._enact_decision(decision)
+            else:
+                self._undo(decision)
+                self._miss(decision.job, decision.record.scheduled_for, why)
+
+    def _miss(self, job: Job, slot: datetime | None, error: Exception) -> None:
+        """Remember a slot that could not be written down."""
+        assert slot is not None  # noqa: S101 - every firing of the schedule has its instant
+        self._services.trouble.say("can't record a slot", error, self._clock.now(), job=job.id)
+        self._postpone([Missed(job, slot, slot, 1)])
+
+    def _postpone(self, ranges: Iterable[Missed]) -> None:
+        """Write down missed slots when the disk may have room again."""
+        if not self._unwritten and not self._stopped.is_set():
+            self._tasks.later(_DISK_PAUSE, self._record_unwritten)
+        for missed in ranges:
+            self._unwritten.add(missed)
+
+    async def _record_unwritten(self) -> None:
+        for ranges in _parts(self._unwritten.take()):
+            await self._record_missed(ranges)
+
+    async def _record_missed(self, ranges: Sequence[Missed]) -> None:
+        """Write down ranges of slots that nobody could run: one line for each range."""
+        now = self._clock.now()
+        lines = [self._intake.missed(missed, now) for missed in ranges]
+        failed = await self._journal.record_all(lines)
+        for error in failed.values():
+            self._services.trouble.say("can't record missed slots", error, now)
+        again = [missed for missed, line in zip(ranges, lines, strict=True) if line.id in failed]
+        if again:
+            self._postpone(again)
 
     def _make_room(self, lane: Lane, limit: int) -> None:
         """End the oldest of what runs or waits, so that only the newest are left, as many as may run."""
         live = [id_ for id_ in lane.running if (run := self._runs.get(id_)) and not run.being_cancelled]
-        live += [waiting.record.id for waiting in lane.waiting if self._ledger.get(waiting.record.id)]
+        live += [id_ for id_ in lane.waiting if self._ledger.get(id_)]
         for execution in sorted(live)[: max(0, len(live) - limit)]:
             self._tasks.spawn(functools.partial(self._end, execution, Reason.REPLACED))
 
@@ -313,7 +336,8 @@ class Dispatcher:
             if last is not None and last.status is Status.PENDING:
                 again = replace(last, payload=pending.payload, payload_ref=pending.payload_ref)
         except StorageError as error:
-            _log.error("can't record the start of an execution", execution=pending.id, error=str(error))
+            now = self._clock.now()
+            self._services.trouble.say("can't record the start of an execution", error, now, execution=pending.id)
             again, delay = pending, _DISK_PAUSE
         finally:
             del self._runs[pending.id]
@@ -321,12 +345,13 @@ class Dispatcher:
             if again is not None and not self._stopping:
                 self._enqueue(again, delay)
             run.ended.set()
+            run.answered.set()
             self._pump()
 
     def _enqueue(self, record: Record, delay: float = 0.0) -> None:
         """Put a pending execution into its lane, to start when its retry delay is over."""
         waiting = Waiting(record)
-        self._lanes[record.job].waiting.append(waiting)
+        self._lanes[record.job].add(waiting)
         if record.not_before is not None:
             delay = max(delay, (record.not_before - self._clock.now()).total_seconds())
 
@@ -340,7 +365,7 @@ class Dispatcher:
 
     def _make_ready(self, waiting: Waiting) -> None:
         job = waiting.record.job
-        waiting.ready = True
+        self._lanes[job].make_ready(waiting)
         if job not in self._jobs:
             self._hold(job)
         self._lanes.offer(job)
@@ -354,11 +379,17 @@ class Dispatcher:
         Raises:
             UnknownExecutionError: when there is no such execution.
             ConflictError: when it has ended already, or ended by itself before it could be cancelled.
+            StorageError: when it has ended, but the disk does not take the line that says so at present.
         """
         while True:
             run = self._runs.get(execution)
             if run is not None:
                 run.cancel(by, reason)
+                await run.answered.wait()
+                if run.unrecorded is not None and not run.ended.is_set():
+                    raise StorageError(
+                        f"execution {execution} has ended, but that can't be recorded yet: {run.unrecorded}"
+                    )
                 await run.ended.wait()
                 if run.last.status is Status.CANCELLED:
                     return run.last
@@ -380,17 +411,20 @@ class Dispatcher:
 
     async def _cancel_pending(self, pending: Record, by: str, reason: Reason) -> Record:
         now = self._clock.now()
-        record = replace(
-            following(pending, Status.CANCELLED, now), reason=reason, cancelled_by=by, finished_at=now
-        )
+        record = following(pending, Status.CANCELLED, now, reason=reason, cancelled_by=by, finished_at=now)
         await self._journal.record(record)
-        lane = self._lanes[pending.job]
-        waiting = lane.find(pending.id)
-        if waiting is not None:
-            lane.waiting.remove(waiting)
+        if self._lanes[pending.job].remove(pending.id) is not None:
             self._lanes.offer(pending.job)
             self._pump()
         return record
+
+    async def payload_of(self, record: Record) -> Payload | None:
+        """The payload that an execution had, also one that is kept in a file.
+
+        Raises:
+            StorageError: when the file is gone or damaged.
+        """
+        return await read_payload(record, self._services.payloads)
 
     def open_of(self, job: str) -> list[Execution]:
         """A job's executions that have not ended, oldest first."""
@@ -399,3 +433,8 @@ class Dispatcher:
     def forget(self, job: str) -> None:
         """Drop a deleted job's lane; nothing of it runs or waits any more."""
         self._lanes.drop(job)
+
+
+def _parts(items: Sequence[T]) -> list[Sequence[T]]:
+    """The items in groups that are dealt with in one go."""
+    return [items[start : start + _TOGETHER] for start in range(0, len(items), _TOGETHER)]

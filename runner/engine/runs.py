@@ -1,9 +1,10 @@
 """One run: from the line that says it started, through the agent, to the line that says how it ended."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import orjson
@@ -11,7 +12,8 @@ import structlog
 
 from runner.clock import Clock
 from runner.engine.journal import Journal
-from runner.errors import StorageError
+from runner.engine.trouble import Trouble
+from runner.errors import InvalidRequestError, StorageError
 from runner.execution.admission import more_attempts, retry_delay
 from runner.execution.ledger import Ledger
 from runner.execution.lifecycle import (
@@ -43,11 +45,28 @@ class Services:
     executor: Executor
     payloads: PayloadStore
     chance: Callable[[], float] = random.SystemRandom().random
+    trouble: Trouble = field(default_factory=Trouble)
 
 
 def definition_of(job: Job) -> Definition:
     """Which text of the job is in force, as records name it."""
     return Definition(job.origin.path, job.origin.line, job.digest)
+
+
+async def read_payload(record: Record, payloads: PayloadStore) -> Payload | None:
+    """The payload of a line, or what lies in the file that it refers to.
+
+    Raises:
+        StorageError: when the file is gone or damaged.
+    """
+    if record.payload is not None or record.payload_ref is None:
+        return record.payload
+    try:
+        return Payload(orjson.loads(await asyncio.to_thread(payloads.get, record.payload_ref)))
+    except StorageError as error:
+        raise StorageError(f"the payload is gone: {error}") from None
+    except orjson.JSONDecodeError as error:
+        raise StorageError(f"the payload is damaged: {error}") from None
 
 
 def _writable(outcome: Outcome) -> Outcome:
@@ -68,12 +87,14 @@ class Run:
     def __init__(self, pending: Record, job: Job, services: Services) -> None:
         self.job = job
         self.ended = asyncio.Event()
+        self.answered = asyncio.Event()
         self.last = pending
+        self.unrecorded: StorageError | None = None
         self._services = services
         self._pending = pending
         self._task: asyncio.Task[Outcome] | None = None
         self._cancelled: tuple[str, Reason] | None = None
-        self._stopped = False
+        self._stop = asyncio.Event()
 
     @property
     def being_cancelled(self) -> bool:
@@ -88,18 +109,21 @@ class Run:
 
     def stop(self) -> None:
         """End the run because the runner stops."""
-        self._stopped = True
+        self._stop.set()
         self._end_task()
 
     def _unwanted(self) -> bool:
-        return self._cancelled is not None or self._stopped
+        return self._cancelled is not None or self._stop.is_set()
 
     def _end_task(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
     async def carry(self) -> Record | None:
-        """Run the attempt; the line it ended with, or None when it did not start: cancelled, or the runner stops.
+        """Run the attempt; the line it ended with.
+
+        None when it did not start, because it was cancelled or the runner stops, and when the runner stops while
+        the disk does not take the line: the next runner settles it.
 
         Raises:
             StorageError: when the start could not be written down; the execution is still pending.
@@ -109,17 +133,20 @@ class Run:
             return None
         self.last = running
         outcome = await self._run_agent(running)
-        self.last = self._ending(running, outcome)
-        await self._write_down(self.last)
-        return self.last
+        ending = await self._write_down(self._ending(running, outcome))
+        if ending is not None:
+            self.last = ending
+        return ending
 
     async def _start(self) -> Record | None:
         """Write down the start, unless the runner stops or somebody cancelled the execution first."""
         pending, services = self._pending, self._services
-        while not self._stopped:
+        while not self._stop.is_set():
             now = services.clock.now()
-            running = replace(
-                following(pending, Status.RUNNING, now),
+            running = following(
+                pending,
+                Status.RUNNING,
+                now,
                 name=self.job.name,
                 agent=self.job.agent.id,
                 started_at=now,
@@ -162,15 +189,10 @@ class Run:
         return _writable(Outcome.failed(ErrorType.AGENT, f"{type(error).__name__}: {error}"))
 
     async def _attempt(self, running: Record) -> Attempt | Outcome:
-        payload = self._pending.payload
-        if payload is None and self._pending.payload_ref is not None:
-            try:
-                raw = await asyncio.to_thread(self._services.payloads.get, self._pending.payload_ref)
-                payload = Payload(orjson.loads(raw))
-            except StorageError as error:
-                return Outcome.failed(ErrorType.AGENT, f"the payload is gone: {error}")
-            except orjson.JSONDecodeError as error:
-                return Outcome.failed(ErrorType.AGENT, f"the payload is damaged: {error}")
+        try:
+            payload = await read_payload(self._pending, self._services.payloads)
+        except StorageError as error:
+            return Outcome.failed(ErrorType.AGENT, error.message)
         previous = self._services.ledger.history(self.job.id).previous
         return Attempt(running.id, running.attempt or 1, self.job, payload, previous)
 
@@ -178,17 +200,21 @@ class Run:
         """The line that follows the attempt."""
         now = self._services.clock.now()
         started = running.started_at or now
-        ended = replace(
-            following(running, Status.COMPLETED, now),
+        succeeded = outcome is not None and outcome.failure is None
+        ended = following(
+            running,
+            Status.COMPLETED,
+            now,
             started_at=started,
             finished_at=now,
             duration_ms=milliseconds(now - started),
             pid=outcome.process.pid if outcome and outcome.process else None,
             pid_start=outcome.process.started if outcome and outcome.process else None,
             usage=outcome.usage if outcome else None,
+            result=outcome.result if outcome and succeeded else None,
         )
-        if outcome is not None and outcome.failure is None:
-            return replace(ended, result=outcome.result)
+        if succeeded:
+            return ended
         if self._cancelled is not None:
             by, reason = self._cancelled
             return replace(ended, status=Status.CANCELLED, reason=reason, cancelled_by=by)
@@ -211,13 +237,40 @@ class Run:
             finished_at=None,
         )
 
-    async def _write_down(self, record: Record) -> None:
-        """Record what has happened, however long the disk takes to have room for it."""
+    async def _write_down(self, record: Record) -> Record | None:
+        """Record what has happened, however long the disk takes to have room for it; None when the runner stops.
+
+        Meanwhile `unrecorded` says what is wrong, to those who wait for the end.
+        """
         while True:
             try:
                 await self._services.journal.record(record)
             except StorageError as error:
-                _log.error("can't record the end of an execution", execution=record.id, error=str(error))
-                await self._services.clock.sleep(_DISK_PAUSE)
+                now = self._services.clock.now()
+                self._services.trouble.say("can't record the end of an execution", error, now, execution=record.id)
+                self.unrecorded = error
+                self.answered.set()
+                if self._stop.is_set():
+                    return None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_DISK_PAUSE):
+                        await self._stop.wait()
+            except InvalidRequestError as error:
+                record = _without_content(record, error)
             else:
-                return
+                self.unrecorded = None
+                return record
+
+
+def _without_content(record: Record, error: InvalidRequestError) -> Record:
+    """A failure in place of a line whose content the log can't hold.
+
+    Raises:
+        InvalidRequestError: when it is not the content that is wrong.
+    """
+    if record.result is None and record.usage is None and record.error is None:
+        raise error
+    bare = replace(record, result=None, usage=None, error=None)
+    if record.status is Status.COMPLETED:
+        return replace(bare, status=Status.FAILED, error=Failure(ErrorType.AGENT, error.message))
+    return bare

@@ -19,11 +19,8 @@ _LONGEST_SLEEP = 30.0
 """Seconds after which the wall clock is looked at again, as it may have been stepped."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Due:
-    at: float
-    job: str
-    turn: int
+_Due = tuple[float, str, int]
+"""When (Unix seconds), which job, and the turn of its entry: as a tuple it is compared without any code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,7 @@ class Missed:
 @dataclass(slots=True)
 class _Entry:
     job: Job
+    since: datetime
     turn: int = 0
     slot: datetime | None = None
     settled: datetime | None = None
@@ -86,11 +84,26 @@ class Scheduler:
         entry = self._entries.get(job)
         return entry.slot if entry else None
 
+    def soonest(self) -> tuple[str, datetime] | None:
+        """The job that is due next, and when; None where nothing is."""
+        while self._heap:
+            _, job, turn = self._heap[0]
+            entry = self._entries.get(job)
+            if entry is not None and entry.turn == turn and entry.slot is not None:
+                return job, entry.slot
+            heapq.heappop(self._heap)
+        return None
+
+    def since(self, job: str) -> datetime | None:
+        """Since when the job has been in force; None where it is not."""
+        entry = self._entries.get(job)
+        return entry.since if entry else None
+
     def enact(self, action: Action, now: datetime) -> None:
         """Apply one change of the plan. A new schedule owns the instants after `now`."""
         match action:
             case Add(job=job):
-                self._entries[job.id] = _Entry(job)
+                self._entries[job.id] = _Entry(job, now)
                 self._jobs[job.id] = job
                 self._schedule(job.id, now)
             case Replace(job=job, old=old):
@@ -132,24 +145,24 @@ class Scheduler:
         if slot is None:
             return
         entry.slot = slot
-        heapq.heappush(self._heap, _Due(slot.timestamp(), job, entry.turn))
+        heapq.heappush(self._heap, (slot.timestamp(), job, entry.turn))
         if len(self._heap) > 2 * len(self._entries) + 64:
             self._sweep()
 
     def _sweep(self) -> None:
         """Drop void entries, which many edits of jobs that are due far in the future leave behind."""
         turns = {job: entry.turn for job, entry in self._entries.items()}
-        self._heap = [due for due in self._heap if turns.get(due.job) == due.turn]
+        self._heap = [due for due in self._heap if turns.get(due[1]) == due[2]]
         heapq.heapify(self._heap)
 
     def due(self, now: datetime) -> Due:
         """Take out what is due at `now`, and put each job's next slot in."""
         found = Due()
         limit = now.timestamp()
-        while self._heap and self._heap[0].at <= limit:
-            head = heapq.heappop(self._heap)
-            entry = self._entries.get(head.job)
-            if entry is None or entry.turn != head.turn or entry.slot is None:
+        while self._heap and self._heap[0][0] <= limit:
+            _, job, turn = heapq.heappop(self._heap)
+            entry = self._entries.get(job)
+            if entry is None or entry.turn != turn or entry.slot is None:
                 continue
             self._take(entry, entry.slot, now, found)
         return found
@@ -183,7 +196,7 @@ class Scheduler:
     async def _wait(self, now: datetime) -> None:
         seconds = _LONGEST_SLEEP
         if self._heap:
-            seconds = min(seconds, max(0.0, self._heap[0].at - now.timestamp()))
+            seconds = min(seconds, max(0.0, self._heap[0][0] - now.timestamp()))
         sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
         waker = asyncio.ensure_future(self._wake.wait())
         try:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import structlog
 
 from runner.clock import Clock
+from runner.engine.trouble import Trouble
 from runner.errors import RunnerError
 
 _log = structlog.get_logger()
@@ -18,8 +19,9 @@ T = TypeVar("T")
 class Tasks:
     """A task group that lives while `opened` is entered; what only sleeps when it closes is dropped."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, trouble: Trouble) -> None:
         self._clock = clock
+        self._trouble = trouble
         self._group: asyncio.TaskGroup | None = None
         self._sleepers: set[asyncio.Task[None]] = set()
 
@@ -45,7 +47,7 @@ class Tasks:
             try:
                 await work()
             except RunnerError as error:
-                _log.error("something failed in the background", error=str(error))
+                self._trouble.say("something failed in the background", error, self._clock.now())
             except Exception:  # noqa: BLE001 - one execution's bug must not end all the others
                 _log.exception("bug in the background")
 

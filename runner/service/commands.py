@@ -65,6 +65,19 @@ class Service:
             )
         return await self._submit(Firing(job, Trigger.PUSH, payload, actor=actor))
 
+    async def rerun(self, execution: str, actor: str) -> ExecutionView:
+        """Run the job of an execution again with the same payload; `execution` may be shortened while unique.
+
+        Raises:
+            ConflictError: when it stands for slots that were missed, which had no payload.
+        """
+        found = (await asyncio.to_thread(self.reading.find_execution, execution)).record
+        if found.count is not None:
+            raise ConflictError(f"execution {found.id} never ran: its slots were missed; 'jobsd run {found.job}'")
+        job = self.reading.find(found.job)
+        payload = await self._engine.dispatcher.payload_of(found)
+        return await self._submit(Firing(job.id, Trigger.MANUAL, payload, actor=actor, rerun_of=found.id))
+
     async def _submit(self, firing: Firing) -> ExecutionView:
         pause = self._engine.scheduler.paused(firing.job)
         record = await self._engine.dispatcher.submit(firing, paused=pause is not None)
@@ -76,7 +89,10 @@ class Service:
         Raises:
             ConflictError: when it has ended.
         """
-        found = await asyncio.to_thread(self.reading.find_execution, execution)
+        # What has not ended is in memory, so that a long history does not delay the end of what runs.
+        found = self._engine.ledger.get(execution.upper())
+        if found is None:
+            found = await asyncio.to_thread(self.reading.find_execution, execution)
         if found.status.terminal:
             raise ConflictError(f"execution {found.id} has ended already: {found.status}")
         return await self._cancel(found, actor)
@@ -149,7 +165,7 @@ class Service:
         await self._cancel_all(job, actor)
         if job in self._engine.scheduler.pauses:
             self._save_pauses({}, frozenset({job}))
-        return await self._purge(found)
+        return await self._purge(found.id)
 
     async def _remove_document(self, job: str) -> Job:
         """Take a job's document out of its file, unless the file has gone already; the job as it was."""
@@ -168,17 +184,23 @@ class Service:
         await asyncio.to_thread(self._engine.writer.remove_document, path, found.origin.line, text)
         return found
 
-    async def _purge(self, job: Job) -> Deleted:
-        executions = await asyncio.to_thread(self._executions_of, job.id)
-        gone = await self._engine.records.delete(job.id)
-        self._engine.ledger.forget(job.id)
-        self._engine.dispatcher.forget(job.id)
+    async def forget_orphan(self, job: str) -> None:
+        """Remove, for good, what is left of a job that vanished from the files, unless something of it is open."""
+        if self._engine.ledger.history(job).open or job not in set(self._engine.ledger.jobs()):
+            return
+        await self._purge(job)
+
+    async def _purge(self, job: str) -> Deleted:
+        executions = await asyncio.to_thread(self._executions_of, job)
+        gone = await self._engine.records.delete(job)
+        self._engine.ledger.forget(job)
+        self._engine.dispatcher.forget(job)
         await asyncio.to_thread(self._engine.outputs.delete, executions)
-        await asyncio.to_thread(self._engine.remove_job_dir, job.id)
-        return Deleted(job=job.id, records=gone, executions=len(executions))
+        await asyncio.to_thread(self._engine.remove_job_dir, job)
+        return Deleted(job=job, records=gone, executions=len(executions))
 
     def _executions_of(self, job: str) -> set[str]:
-        return {record.id for record in self._engine.records.read() if record.job == job}
+        return {record.id for record in self._engine.records.backwards(job=job)}
 
     # -- signs of life ---------------------------------------------------------------------------------------
 

@@ -128,6 +128,7 @@ class JobView(View):
     running: int = 0
     pending: int = 0
     last: LastExecution | None = None
+    overdue: bool = Field(False, description="Whether the last success is older than the job expects.")
     labels: dict[str, str] = Field(default_factory=dict)
     definition: DefinitionLine
     live: bool = Field(description="Whether a running runner says so, or the files alone.")
@@ -139,7 +140,9 @@ class JobView(View):
             return "disabled"
         if self.paused:
             return "paused"
-        return "stale" if self.stale else "active"
+        if self.stale:
+            return "stale"
+        return "overdue" if self.overdue else "active"
 
 
 class SettingView(View):
@@ -210,6 +213,9 @@ class StatusView(View):
     next: NextRun | None = None
     paused: list[str] = Field(default_factory=list)
     stale: list[str] = Field(default_factory=list)
+    overdue: list[str] = Field(
+        default_factory=list, description="Jobs whose last success is older than they expect."
+    )
     held: str | None = Field(None, description="Why jobs that vanished from the files still run.")
     synced_at: Instant | None = None
     started_at: Instant | None = None

@@ -14,11 +14,10 @@ from starlette.exceptions import HTTPException
 
 from runner import __version__
 from runner.errors import ExpressionError, InvalidRequestError, PayloadTooLargeError, RunnerError
-from runner.execution.ledger import Execution
 from runner.execution.lifecycle import Status
 from runner.schedule.durations import DurationError, parse_duration
 from runner.service.commands import Service
-from runner.service.views import ExecutionView, HistoryQuery, to_json
+from runner.service.views import HistoryQuery, to_json
 from runner.spec.models import Payload
 
 LARGEST_BODY = 25 * 1024 * 1024
@@ -96,6 +95,7 @@ class Api:
             ("GET", "/executions/stream", self.stream),
             ("GET", "/executions/{execution}", self.execution),
             ("POST", "/executions/{execution}/cancel", self.cancel),
+            ("POST", "/executions/{execution}/rerun", self.rerun),
             ("GET", "/executions/{execution}/output", self.output),
             ("GET", "/agents", self.agents),
             ("GET", "/next", self.next_runs),
@@ -172,6 +172,10 @@ class Api:
         """Cancel a pending or running execution."""
         return _view(await self._service.cancel(execution, _actor(actor)))
 
+    async def rerun(self, execution: str, actor: Actor = None) -> Response:
+        """Run an execution's job again with the same payload. 202 once the first line is durable."""
+        return _view(await self._service.rerun(execution, _actor(actor)), 202)
+
     async def output(self, execution: str, start: Annotated[int, Query(ge=0)] = 0) -> Response:
         """Captured output from byte `start` on."""
         found = await asyncio.to_thread(self._reading.find_execution, execution)
@@ -186,7 +190,7 @@ class Api:
         with self._service.follow() as subscription:
             yield b": following\n\n"
             async for record in subscription:
-                view = ExecutionView.of(Execution(record, record.at))
+                view = self._reading.transition(record)
                 yield b"data: " + orjson.dumps(view.to_json()) + b"\n\n"
             if subscription.lagged:
                 yield b"event: lagged\ndata: {}\n\n"

@@ -7,6 +7,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+BACKLOG = 16
+"""Connections that are accepted in one turn: asyncio tries so many even where no descriptor is left for one."""
+
 
 class Server(uvicorn.Server):
     """uvicorn without its own signal handling: the daemon decides when to stop."""
@@ -32,5 +35,6 @@ def server(app: FastAPI) -> Server:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,
+        backlog=BACKLOG,
     )
     return Server(config)

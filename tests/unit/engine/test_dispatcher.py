@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
-from runner.engine.dispatcher import INLINE_PAYLOAD
+from runner.engine.intake import INLINE_PAYLOAD
 from runner.engine.scheduler import Due, Missed
 from runner.errors import InvalidRequestError, JobDisabledError, StorageError, UnknownJobError
 from runner.execution.firing import Firing
@@ -486,7 +487,7 @@ async def test_a_thousand_slots_that_are_due_at_once_take_few_appends() -> None:
     async with made.running():
         await asyncio.sleep(61)
     assert sum(appended) == 3000
-    assert len(appended) <= 6
+    assert len(appended) <= 40
 
 
 # -- a disk that fails -------------------------------------------------------------------------------------------
@@ -503,14 +504,78 @@ async def test_a_firing_that_can_not_be_written_down_did_not_happen_and_gives_it
         assert (await made.run("a")).status is Status.PENDING
 
 
-async def test_a_slot_that_can_not_be_written_down_does_not_stop_the_schedule() -> None:
+async def test_slots_that_the_disk_has_no_room_for_are_one_missed_range_when_it_has() -> None:
     made = engine(EVERY_MINUTE)
     async with made.running():
         made.records.failing = True
-        await asyncio.sleep(61)
+        await asyncio.sleep(3 * 60 + 1)
+        assert made.records.lines == []
         made.records.failing = False
         await asyncio.sleep(60)
-        assert ends(made) == ["completed"]
+        assert ends(made) == ["cancelled:missed", "completed"]
+        missed = made.records.lines[0]
+        assert (missed.from_, missed.until, missed.count) == (
+            START + timedelta(minutes=1),
+            START + timedelta(minutes=3),
+            3,
+        )
+
+
+async def test_a_full_disk_is_said_once_a_minute_however_many_slots_it_costs() -> None:
+    made = MemoryEngine(tree(**{f"j{number}": "mode: cron\nschedule: '@every 1s'" for number in range(50)}))
+    with structlog.testing.capture_logs() as said:
+        async with made.running():
+            made.records.failing = True
+            await asyncio.sleep(150)
+            made.records.failing = False
+            await asyncio.sleep(5)
+    errors = [line for line in said if line["log_level"] == "error"]
+    assert len(errors) == 3
+    assert errors[1]["unsaid"] > 50 * 50
+    missed = {line.job: line.count for line in made.records.lines if line.reason is Reason.MISSED}
+    assert len(missed) == 50
+    assert all((count or 0) >= 149 for count in missed.values())
+
+
+async def test_the_stop_does_not_wait_for_a_full_disk_and_the_next_runner_settles_what_was_left() -> None:
+    made = engine()
+    async with made.running():
+        made.executor.script("a", Script(10))
+        record = await made.run("a")
+        await asyncio.sleep(5)
+        made.records.failing = True
+        await asyncio.sleep(10)
+        asked = made.clock.now()
+        await made.dispatcher.stop(30)
+        assert made.clock.now() - asked <= timedelta(seconds=31)
+        made.records.failing = False
+    assert made.statuses(record.id) == [Status.PENDING, Status.RUNNING]
+    following = MemoryEngine(tree(a="mode: manual"), records=made.records.lines)
+    async with following.running():
+        last = following.last(record.id)
+        assert last is not None
+        assert last.error is not None
+        assert (last.status, last.error.type) == (Status.FAILED, ErrorType.RUNNER_LOST)
+
+
+async def test_cancelling_with_a_full_disk_answers_at_once_with_what_is_wrong() -> None:
+    made = engine()
+    async with made.running():
+        made.executor.script("a", Script(1000))
+        running, waiting = await made.run("a"), await made.run("a")
+        await asyncio.sleep(5)
+        made.records.failing = True
+        asked = made.clock.now()
+        for _ in range(2):
+            with pytest.raises(StorageError, match=r"can't be recorded yet: .*no space left"):
+                await made.dispatcher.cancel(running.id, "bob")
+        with pytest.raises(StorageError, match="no space left"):
+            await made.dispatcher.cancel(waiting.id, "bob")
+        assert made.clock.now() - asked < timedelta(seconds=1)
+        assert made.executor.running == []
+        made.records.failing = False
+        assert (await made.ended(running.id)).cancelled_by == "bob"
+        assert (await made.ended(waiting.id)).status is Status.COMPLETED
 
 
 async def test_a_start_that_can_not_be_written_down_is_tried_again() -> None:
@@ -564,3 +629,25 @@ async def test_a_payload_that_is_nested_too_deeply_is_refused_and_hurts_nobody_e
             await engine.run("a", deep)
         record = await engine.run("a")
         assert (await engine.ended(record.id)).status is Status.COMPLETED
+
+
+async def test_a_result_that_the_log_can_not_hold_fails_its_own_run_and_no_other() -> None:
+    made = engine(b="mode: manual")
+    append = made.records.append
+
+    async def picky(records: Sequence[Record]) -> None:
+        if any(record.result == Payload("poison") for record in records):
+            raise ValueError("no such thing can be written")
+        await append(records)
+
+    made.records.append = picky  # type: ignore[method-assign] - a log with limits of its own
+    async with made.running():
+        made.executor.script("a", Script(5, Outcome(Payload("poison"))))
+        made.executor.script("b", Script(5, Outcome(Payload("fine"))))
+        bad, good = await asyncio.gather(made.run("a"), made.run("b"))
+        last = await made.ended(bad.id)
+        assert (last.status, last.result) == (Status.FAILED, None)
+        assert last.error is not None
+        assert last.error.message == "the record can't be written: no such thing can be written"
+        assert (await made.ended(good.id)).result == Payload("fine")
+        assert (await made.ended((await made.run("a")).id)).status is Status.COMPLETED

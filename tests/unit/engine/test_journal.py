@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
-from runner.engine.journal import BATCH, SUBSCRIBER_ROOM, Journal
-from runner.errors import StopRequestedError, StorageError
+from runner.engine.journal import BATCH, ROOM, SUBSCRIBER_ROOM, Journal
+from runner.errors import InvalidRequestError, StopRequestedError, StorageError
 from runner.execution.ledger import Ledger
 from runner.execution.lifecycle import IllegalTransitionError, Reason, Status
 from runner.execution.records import Record
+from runner.spec.models import Payload
 from runner.testing import MemoryRecords, build_record
 
 pytestmark = pytest.mark.looptime
@@ -162,6 +164,56 @@ async def test_settled_waits_until_nothing_of_an_execution_is_on_its_way(desk: D
     assert desk.ledger.status_of(ONE) is Status.RUNNING
     await recording
     await following
+
+
+async def test_a_record_that_can_not_be_encoded_fails_its_own_caller_and_no_other(desk: Desk) -> None:
+    records = [build_record(number=number) for number in range(BATCH + 100)]
+    bad = {7, 300, BATCH - 1, BATCH + 50}
+    for number in bad:
+        records[number] = replace(records[number], payload=Payload(2**70))
+    results = await desk.record_all(*records)
+    assert {number for number, result in enumerate(results) if result is not None} == bad
+    assert all(isinstance(results[number], InvalidRequestError) for number in bad)
+    assert desk.store.lines == [record for number, record in enumerate(records) if number not in bad]
+
+
+async def test_what_was_built_on_a_record_that_can_not_be_encoded_fails_with_it(desk: Desk) -> None:
+    bad = build_record(payload=Payload(2**70))
+    first, second, other = await desk.record_all(bad, build_record(Status.RUNNING), build_record(number=2))
+    assert isinstance(first, InvalidRequestError)
+    assert isinstance(second, InvalidRequestError)
+    assert other is None
+    assert desk.ledger.status_of(ONE) is None
+
+
+async def test_what_waits_for_the_disk_has_a_bound_and_whoever_has_more_waits(desk: Desk) -> None:
+    records = [build_record(number=number) for number in range(ROOM + 50)]
+    recording = asyncio.create_task(desk.journal.record_all(records))
+    late = asyncio.create_task(desk.journal.record(build_record(number=ROOM + 50)))
+    await asyncio.sleep(0.5)
+    assert desk.journal.waiting == ROOM
+    assert await recording == {}
+    await late
+    assert sorted(int(line.id) for line in desk.store.lines) == list(range(ROOM + 51))
+    assert desk.journal.waiting == 0
+
+
+async def test_records_that_are_handed_in_together_fail_each_for_itself(desk: Desk) -> None:
+    failed = await desk.journal.record_all([build_record(number=1), build_record(Status.RUNNING, number=2)])
+    assert {int(id_): type(error) for id_, error in failed.items()} == {2: IllegalTransitionError}
+    assert desk.store.lines == [build_record(number=1)]
+
+
+async def test_a_line_of_an_execution_whose_history_was_deleted_meanwhile_does_not_end_the_journal(
+    desk: Desk,
+) -> None:
+    await desk.journal.record(build_record())
+    recording = asyncio.create_task(desk.journal.record(build_record(Status.RUNNING)))
+    await asyncio.sleep(0.5)
+    desk.ledger.forget("a")
+    await recording
+    await desk.journal.record(build_record(number=2))
+    assert desk.ledger.status_of(f"{2:026d}") is Status.PENDING
 
 
 # -- closing -----------------------------------------------------------------------------------------------------

@@ -80,6 +80,43 @@ def test_the_first_that_is_ready_comes_first() -> None:
     assert int(found.record.id) == 2
 
 
+def test_what_leaves_the_queue_in_the_middle_leaves_nothing_and_the_order_stays() -> None:
+    lane = Lane(array("d"))
+    queue = [waiting(n, trigger=Trigger.CRON if n % 2 else Trigger.MANUAL) for n in range(5)]
+    for each in queue:
+        lane.reserve(each)
+    assert lane.remove(queue[0].record.id) is queue[0]
+    assert lane.remove(queue[3].record.id) is queue[3]
+    assert lane.remove(queue[3].record.id) is None
+    assert lane.occupancy == Occupancy(0, waiting_slots=1, waiting_others=2)
+    assert lane.next_ready() is queue[1]
+
+
+def test_one_that_becomes_ready_later_keeps_its_place_and_one_that_left_stays_out() -> None:
+    lane = Lane(array("d"))
+    first, second, gone = waiting(1, ready=False), waiting(2), waiting(3, ready=False)
+    for each in (first, second, gone):
+        lane.add(each)
+    assert lane.next_ready() is second
+    lane.make_ready(first)
+    assert lane.next_ready() is first
+    lane.remove(gone.record.id)
+    lane.make_ready(gone)
+    for each in (first, second):
+        lane.remove(each.record.id)
+    assert lane.next_ready() is None
+
+
+def test_executions_that_come_and_go_behind_a_waiting_one_leave_no_trace() -> None:
+    lane = Lane(array("d"))
+    lane.add(waiting(0))
+    for number in range(1, 1000):
+        lane.add(waiting(number))
+        lane.remove(f"{number:026d}")
+    assert len(lane._ready) < 100
+    assert lane.next_ready() is lane.find(f"{0:026d}")
+
+
 # -- all lanes ---------------------------------------------------------------------------------------------------
 
 

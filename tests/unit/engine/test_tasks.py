@@ -6,6 +6,7 @@ import pytest
 
 from runner.clock import LoopClock
 from runner.engine.tasks import Tasks
+from runner.engine.trouble import Trouble
 from runner.errors import StorageError
 from runner.testing import START
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.looptime
 
 
 def tasks() -> Tasks:
-    return Tasks(LoopClock(START))
+    return Tasks(LoopClock(START), Trouble())
 
 
 async def test_work_is_waited_for_at_the_end() -> None:

@@ -84,6 +84,15 @@ class EngineFacts:
     def occupancy(self, job: str) -> tuple[int, int]:
         return self._engine.dispatcher.occupancy(job)
 
+    def totals(self) -> tuple[int, int]:
+        return self._engine.dispatcher.totals()
+
+    def soonest(self) -> Any:
+        return self._engine.scheduler.soonest()
+
+    def since(self, job: str) -> Any:
+        return self._engine.scheduler.since(job)
+
     def about(self) -> Mapping[str, Any]:
         return {"jobs_dir": "jobs.d", "state_dir": ".jobsd"}
 

@@ -10,7 +10,7 @@ from runner.execution.ledger import RECENT
 from runner.execution.lifecycle import Reason, Status
 from runner.ports import Pause
 from runner.spec.models import Payload
-from runner.testing import START, Script, build_record
+from runner.testing import START, Script, build_record, tree
 
 pytestmark = pytest.mark.looptime
 
@@ -59,6 +59,61 @@ async def test_an_event_is_taken_by_a_push_job_only(desk) -> None:
         assert (await made.service.deliver("a", Payload({"x": 2}), "shop")).status is Status.FILTERED
         with pytest.raises(ConflictError, match="job b is of mode manual and takes no events"):
             await made.service.deliver("b", Payload({}), "shop")
+
+
+# -- rerun -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("payload", [None, Payload(None), Payload({"x": 1}), Payload("x" * 20_000)])
+async def test_an_execution_is_run_again_with_the_payload_it_had(desk, payload) -> None:
+    async with desk(a="mode: manual\npayload: the job's own") as made:
+        first = await made.service.run("a", payload, "alice")
+        await made.engine.ended(first.id)
+        again = await made.service.rerun(first.id[-6:].lower(), "bob")
+        await made.engine.ended(again.id)
+        assert (again.rerun_of, again.trigger, again.actor) == (first.id, "manual", "bob")
+        before, after = made.engine.executor.attempts
+        assert after.payload == before.payload == (payload or Payload("the job's own"))
+
+
+async def test_an_execution_without_payload_has_none_again_although_the_job_has_got_one_since(desk) -> None:
+    async with desk(a=MANUAL) as made:
+        first = await made.service.run("a", None, "alice")
+        made.engine.files.files |= tree(a=f"{MANUAL}\npayload: 1")
+        await made.engine.reconciler.sync()
+        again = await made.service.rerun(first.id, "bob")
+        await made.engine.ended(again.id)
+        assert made.engine.executor.attempts[-1].payload is None
+
+
+async def test_a_rerun_goes_through_the_filter_of_now_and_is_refused_where_a_run_would_be(desk) -> None:
+    async with desk(a="mode: push\nfilter: event.x > 1", b=MANUAL) as made:
+        first = await made.service.deliver("a", Payload({"x": 1}), "shop")
+        assert (await made.service.rerun(first.id, "bob")).status is Status.FILTERED
+        made.engine.files.files |= tree(a="mode: push\nfilter: event.x > 0")
+        await made.engine.reconciler.sync()
+        assert (await made.service.rerun(first.id, "bob")).status is Status.PENDING
+        made.service.pause("a", "alice", None, None)
+        with pytest.raises(JobDisabledError):
+            await made.service.rerun(first.id, "bob")
+        with pytest.raises(UnknownExecutionError):
+            await made.service.rerun("0000NOSUCH", "bob")
+        made.engine.files.files = {
+            name: text for name, text in made.engine.files.files.items() if name != "a.yaml"
+        }
+        await made.engine.reconciler.sync()
+        with pytest.raises(UnknownJobError):
+            await made.service.rerun(first.id, "bob")
+
+
+async def test_a_rerun_whose_payload_is_gone_is_an_error_and_missed_slots_are_a_conflict(desk) -> None:
+    lost = build_record(number=1, payload_ref="outputs/gone")
+    missed = build_record(Status.CANCELLED, number=2, reason=Reason.MISSED, count=3, from_=START, until=START)
+    async with desk(a=MANUAL, records=(lost, missed)) as made:
+        with pytest.raises(StorageError, match="the payload is gone"):
+            await made.service.rerun(lost.id, "bob")
+        with pytest.raises(ConflictError, match="its slots were missed; 'jobsd run a'"):
+            await made.service.rerun(missed.id, "bob")
 
 
 # -- cancel ------------------------------------------------------------------------------------------------------
@@ -246,3 +301,16 @@ async def test_what_a_crash_left_is_shown_as_it_was_settled(desk) -> None:
         with pytest.raises(ConflictError):
             await made.service.cancel(lost[0].id, "bob")
         assert Reason.BY_HAND not in {record.reason for record in made.engine.records.lines}
+
+
+async def test_what_is_left_of_a_vanished_job_is_forgotten_unless_something_of_it_is_open(desk) -> None:
+    lines = [
+        build_record(Status.FILTERED, number=1, job="gone"),
+        build_record(number=2, job="waiting"),
+        build_record(Status.FILTERED, number=3, job="waiting"),
+    ]
+    async with desk(records=lines, a=MANUAL) as made:
+        for job in ("gone", "waiting", "never-seen"):
+            await made.service.forget_orphan(job)
+        assert {record.job for record in made.engine.records.lines} == {"waiting"}
+        assert made.removed_dirs == ["gone"]

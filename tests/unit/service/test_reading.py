@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from ulid import ULID
 
 from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
 from runner.execution.lifecycle import ErrorType, Outcome, Reason, Status
@@ -239,6 +240,18 @@ async def test_transitions_of_whatever_runner_are_followed(desk) -> None:
         assert [view.status for view in made.reading.follow()] == ["pending", "running", "completed"]
 
 
+async def test_a_line_that_is_followed_has_the_time_of_the_first_line_of_its_execution(desk) -> None:
+    async with desk(a=MANUAL) as made:
+        made.engine.executor.script("a", Script(10))
+        await made.service.run("a", None, "alice")
+        await asyncio.sleep(11)
+        views = [made.reading.transition(line) for line in made.engine.records.lines]
+        assert [view.created_at for view in views] == [START] * 3
+        of_another_runner = str(ULID.from_datetime(START))
+        line = build_record(Status.RUNNING, id=of_another_runner, at=START + timedelta(hours=1))
+        assert made.reading.transition(line).created_at == START
+
+
 # -- the whole ---------------------------------------------------------------------------------------------------
 
 
@@ -286,3 +299,21 @@ async def test_executions_of_a_job_that_is_gone_are_counted_while_they_wait(desk
         await made.engine.reconciler.sync()
         status = made.reading.status()
         assert (status.jobs, status.running, status.pending) == (1, 1, 1)
+
+
+async def test_a_job_whose_last_success_is_older_than_it_expects_is_overdue_everywhere(desk) -> None:
+    async with desk(a="mode: manual\nexpect: {success_within: 1h}", b="mode: manual") as made:
+        run = await made.service.run("a", None, "alice")
+        await made.engine.ended(run.id)
+        await asyncio.sleep(3600)
+        assert (made.reading.status().overdue, made.reading.job("a").state) == ([], "active")
+        assert made.reading.job("a").settings["expect"].value == {"success_within": "1h"}
+        await asyncio.sleep(1)
+        assert made.reading.status().overdue == ["a"]
+        assert [(job.id, job.overdue, job.state) for job in made.reading.jobs()] == [
+            ("a", True, "overdue"),
+            ("b", False, "active"),
+        ]
+        run = await made.service.run("a", None, "alice")
+        await made.engine.ended(run.id)
+        assert made.reading.status().overdue == []
