@@ -8,16 +8,29 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+
+from runner.client import Client
 
 ROOT = Path(__file__).parents[2]
 JOBSD = Path(sys.executable).with_name("jobsd")
 PATIENCE = 30.0
+T = TypeVar("T")
+
+ENDS = frozenset({"completed", "failed", "filtered", "rate_limited", "cancelled"})
+STEPS: dict[str | None, frozenset[str]] = {
+    None: frozenset({"pending", "filtered", "rate_limited", "cancelled"}),
+    "pending": frozenset({"running", "cancelled", "failed"}),
+    "running": frozenset({"completed", "failed", "cancelled", "pending"}),
+    **dict.fromkeys(ENDS, frozenset()),
+}
+"""What may follow on what in the records of one execution."""
 
 
 @dataclass
@@ -51,7 +64,7 @@ class Place:
     @property
     def _env(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOBSD_")}
-        return {**inherited, "TZ": "UTC", **self.environment}
+        return {**inherited, "TZ": "UTC", "JOBSD_ALLOW_ROOT_AGENTS": "1", **self.environment}
 
     def write(self, name: str, text: str) -> Path:
         """Write a job file in one step, as careful writers do."""
@@ -77,11 +90,16 @@ class Place:
         return Done(done.returncode, done.stdout, done.stderr)
 
     @contextlib.contextmanager
-    def up(self, *options: str) -> Iterator[subprocess.Popen[str]]:
-        """A runner that is ready; it is stopped at the end if it still runs."""
+    def up(self, *options: str, under: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+        """A runner that is ready, started by the program `under`; it is stopped at the end if it still runs."""
         log = (self.root / "up.err").open("a")
         process = subprocess.Popen(
-            [JOBSD, "up", *options], cwd=self.root, env=self._env, stdout=subprocess.PIPE, stderr=log, text=True
+            [*under, JOBSD, "up", *options],
+            cwd=self.root,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
         try:
             self._await_banner(process)
@@ -107,6 +125,48 @@ class Place:
     def log(self) -> str:
         """The runner's own log."""
         return (self.root / "up.err").read_text(encoding="utf-8")
+
+    def client(self) -> contextlib.AbstractContextManager[Client]:
+        """Calls to the runner that is up, without a process for each."""
+        return Client.connect(self.state / "jobsd.sock", "tester")
+
+    def processes(self, execution: str = "") -> dict[int, str]:
+        """The live processes of this place's runs, or of one of them: what each was started as."""
+        mark = f"JOBSD_EXECUTION={execution}".encode()
+        home = f"JOBSD_JOB_DIR={self.state}/".encode()
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                variables = (folder / "environ").read_bytes().split(b"\0")
+                if any(each.startswith(mark) for each in variables) and any(
+                    each.startswith(home) for each in variables
+                ):
+                    line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[int(folder.name)] = line.decode("utf-8", "replace")
+        return found
+
+    def histories(self) -> dict[str, list[dict[str, Any]]]:
+        """All lines of each execution, which are checked: legal steps, nothing after the end."""
+        histories: dict[str, list[dict[str, Any]]] = {}
+        for record in self.records():
+            lines = histories.setdefault(record["id"], [])
+            before = lines[-1]["status"] if lines else None
+            assert record["status"] in STEPS[before], (*lines, record)
+            lines.append(record)
+        return histories
+
+    def ends(self) -> dict[str, dict[str, Any]]:
+        """How each execution ended; those that have not ended are left out."""
+        return {id_: lines[-1] for id_, lines in self.histories().items() if lines[-1]["status"] in ENDS}
+
+    @staticmethod
+    def eventually(look: Callable[[], T], patience: float = PATIENCE) -> T:
+        """Look again and again until there is something to see, and return that."""
+        deadline = time.monotonic() + patience
+        while not (seen := look()):
+            assert time.monotonic() < deadline, f"it never came within {patience} s"
+            time.sleep(0.02)
+        return seen
 
     def records(self) -> list[dict[str, Any]]:
         """All lines of the log of records."""

@@ -37,6 +37,7 @@ class History:
             "PATH": PATH,
             "TERM": "dumb",
             "TZ": "UTC",
+            "JOBSD_ALLOW_ROOT_AGENTS": "1",
         }
         (root / "home").mkdir()
         (root / "schemas").symlink_to(ROOT / "schemas")
@@ -158,6 +159,25 @@ def test_failures_are_followed_as_they_happen(history):
 
     failed = history.ended("failed")[-1]
     assert line == f"{failed['at']} entitlement-alerts {failed['error']['message']}"
+
+
+def test_failures_are_followed_and_all_lines_are_found_across_rotations(tmp_path):
+    made = History(tmp_path)
+    made.fail()
+    made.environment["JOBSD_HISTORY"] = json.dumps({"rotate_bytes": 2000})
+    with made.cooking("Follow failures as they happen", "tail", "jq") as kitchen:
+        kitchen.await_lines(1)
+        for count in (2, 3, 4):
+            assert made.jobsd("run", "entitlement-alerts", "--local", "--payload", json.dumps(CREATED)) == 1
+            kitchen.await_lines(count)
+    closed = sorted((tmp_path / ".jobsd").glob("executions-*.jsonl.gz"))
+    assert closed
+
+    printed = made.cook("How often each status stands in all lines, closed segments included", "zcat", "jq")
+    assert sorted(printed.split()) == sorted(["4", "pending", "4", "running", "4", "failed"])
+    assert made.jobsd("records", "verify") == 0
+    closed[0].write_bytes(b"not even compressed")
+    assert made.jobsd("records", "verify") == 1
 
 
 def test_todays_executions_are_counted_by_their_last_status(history):

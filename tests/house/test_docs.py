@@ -16,7 +16,7 @@ import pytest
 from runner.agents import command as command_agent
 from runner.cli.check import SCHEMAS
 from runner.cli.main import COMMANDS, cli
-from runner.engine import dispatcher, scheduler
+from runner.engine import dispatcher, intake, scheduler
 from runner.execution import admission
 from runner.execution.lifecycle import TRANSITIONS, ErrorType, Reason, Status
 from runner.execution.records import RecordLine, from_line, to_line
@@ -34,7 +34,7 @@ from runner.spec.documents import DefaultsDocument, JobDocument, Written
 from runner.spec.loader import read
 from runner.spec.models import CommandSpec, Mode, WhenFull
 from runner.spec.support import NOT_SUPPORTED_YET
-from runner.storage import outputs
+from runner.storage import outputs, records
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "runner" / "docs"
@@ -128,7 +128,8 @@ def test_every_supported_field_of_a_job_is_in_the_table_and_no_other():
 def test_the_table_of_a_job_says_the_defaults_that_a_job_gets():
     rows = table(section(page("jobs"), "Job"))
     job = state_of("name: A job\nmode: manual\n").jobs["a-job"]
-    required = {name for name, must in leaves(JobDocument, unsupported("job")) if must}
+    # A field inside a mapping that nobody has to write is required of nobody.
+    required = {name for name, must in leaves(JobDocument, unsupported("job")) if must and "." not in name}
     given = {
         "kind": f"`{JobDocument.model_fields['kind'].default}`",
         "id": "made from the name",
@@ -147,6 +148,7 @@ def test_the_table_of_a_job_says_the_defaults_that_a_job_gets():
         "retry.attempts": f"`{job.retry.attempts}`",
         "retry.backoff": f"`{format_duration(job.retry.backoff)}`",
         "retry.max_backoff": f"`{format_duration(job.retry.max_backoff)}`",
+        "expect.success_within": or_none(job.expect),
         "labels": or_none(job.labels or None),
     }
 
@@ -187,6 +189,8 @@ def test_the_table_of_an_agent_says_the_defaults_that_an_agent_gets():
         "timeout": or_none(agent.timeout),
         "env": or_none(spec.env or None),
         "cwd": "the folder of this file" if spec.cwd is None else "?",
+        "user": "the runner's" if spec.user is None else "?",
+        **dict.fromkeys(("limits.memory", "limits.cpu", "limits.files"), or_none(spec.limits)),
     }
     assert (
         "made-from-the-name"
@@ -341,7 +345,10 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def options(found: click.Command) -> list[click.Option]:
-    return [each for each in found.params if isinstance(each, click.Option) and not each.hidden]
+    of_all = [*found.params]
+    if isinstance(found, click.Group):
+        of_all += [each for inner in found.commands.values() for each in inner.params]
+    return [each for each in of_all if isinstance(each, click.Option) and not each.hidden]
 
 
 def written_options(rows: list[Row]) -> set[str]:
@@ -444,7 +451,8 @@ def thousands(number: int) -> str:
         ("jobs", f"fewer than {SHORTEST} characters"),
         ("jobs", f"replaced by `{MASK.decode()}`"),
         ("records", f"{thousands(admission.QUEUE_LIMIT)} executions of the job wait"),
-        ("records", f"a payload over {dispatcher.INLINE_PAYLOAD // 1024} KiB"),
+        ("records", f"when it has {records.ROTATE_BYTES // 1024**2} MiB"),
+        ("records", f"a payload over {intake.INLINE_PAYLOAD // 1024} KiB"),
     ],
 )
 def test_numbers_in_the_pages_are_those_of_the_code(name, phrase):
