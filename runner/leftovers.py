@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from runner.clock import monotonic, pause
 
@@ -53,6 +54,8 @@ class _Registry:
     live: dict[int, Run] = field(default_factory=dict)
     ended: dict[Run, int] = field(default_factory=dict)  # with how many looks it is still remembered
     changed: asyncio.Event | None = None  # set while somebody sweeps
+    spare: int | None = None  # a descriptor held back for looks when no other is left
+    spare_in_use: Lock = field(default_factory=Lock)
 
     def wake(self) -> None:
         if self.changed is not None:
@@ -80,7 +83,7 @@ def ended(run: Run) -> None:
 
 def marked(executions: Collection[str]) -> list[int]:
     """The ids of all live processes that carry the mark of an execution, whoever their parent is."""
-    return _bearing(executions, (), _all_processes())
+    return _with_room(lambda: _bearing(executions, (), _all_processes()))
 
 
 def belonging(run: Run) -> list[int]:
@@ -89,8 +92,7 @@ def belonging(run: Run) -> list[int]:
     Raises:
         OSError: when this process has no room to look.
     """
-    others = [pid for pid in _all_processes() if pid != run.leader]
-    return _bearing((run.execution,), (run.leader,), others)
+    return _with_room(lambda: _bearing((run.execution,), (run.leader,), _all_but(run.leader)))
 
 
 def _bearing(executions: Collection[str], sessions: Collection[int], pids: Sequence[int]) -> list[int]:
@@ -99,6 +101,34 @@ def _bearing(executions: Collection[str], sessions: Collection[int], pids: Seque
     return [
         pid for pid in pids if (_is_in(pid, sessions) and _lives(pid)) or not needles.isdisjoint(_environment(pid))
     ]
+
+
+def _with_room(look: Callable[[], list[int]]) -> list[int]:
+    """Take a look at processes, with the spare descriptor where no other is left for it."""
+    try:
+        return look()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+    with _runs.spare_in_use:
+        if _runs.spare is None:
+            return look()
+        os.close(_runs.spare)
+        try:
+            return look()
+        finally:
+            # Where somebody else has taken its place meanwhile, there is none until the next sweeping.
+            _runs.spare = None
+            with contextlib.suppress(OSError):
+                _runs.spare = _open_spare()
+
+
+def _open_spare() -> int:
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _all_but(leader: int) -> list[int]:
+    return [pid for pid in _all_processes() if pid != leader]
 
 
 def _all_processes() -> list[int]:
@@ -116,7 +146,9 @@ def _lives(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
         return False
     return stat[stat.rindex(b")") + 2 :][:1] not in b"ZX"
 
@@ -208,6 +240,7 @@ async def sweeping() -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     with _subreaper():
         _runs.changed = asyncio.Event()
+        _runs.spare = _open_spare()
         loop.add_signal_handler(signal.SIGCHLD, _runs.wake)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -224,6 +257,9 @@ async def sweeping() -> AsyncIterator[None]:
             loop.remove_signal_handler(signal.SIGCHLD)
             _runs.changed = None
             _runs.ended.clear()
+            if _runs.spare is not None:
+                os.close(_runs.spare)
+                _runs.spare = None
 
 
 async def _sweep(changed: asyncio.Event) -> None:

@@ -39,7 +39,7 @@ def filter_command(
     if expression is None:
         raise InvalidRequestError("name an expression, such as 'event.amount > 1000', or use --batch")
     compiled = _compile(session, expression, filtrex=filtrex)
-    payload = read_payload(event)
+    payload = read_payload(event, "--event")
     if payload is None:
         _valid(session, compiled)
         return

@@ -20,7 +20,7 @@ _LOOK = 0.1
 """Seconds between two looks at an execution that is followed."""
 
 
-def read_payload(text: str | None) -> Payload | None:
+def read_payload(text: str | None, option: str = "--payload") -> Payload | None:
     """A payload from the command line: JSON, `@FILE` or `-` for standard input.
 
     Raises:
@@ -35,9 +35,9 @@ def read_payload(text: str | None) -> Payload | None:
         try:
             raw = Path(name).read_bytes()
         except OSError as error:
-            raise InvalidRequestError(f"--payload {text}: {(error.strerror or 'failed').lower()}") from None
+            raise InvalidRequestError(f"{option} {text}: {(error.strerror or 'failed').lower()}") from None
     else:
-        raw, name = text.encode("utf-8", "surrogateescape"), "--payload"
+        raw, name = text.encode("utf-8", "surrogateescape"), option
     try:
         return Payload(orjson.loads(raw))
     except orjson.JSONDecodeError as error:
