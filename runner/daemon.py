@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from runner.engine.journal import Journal
 from runner.engine.reconciler import Reconciler
 from runner.engine.runs import Services
 from runner.engine.scheduler import Scheduler
+from runner.engine.trouble import Trouble
 from runner.errors import RunnerError
 from runner.execution.ledger import Ledger
 from runner.executors.local import LocalExecutor
@@ -316,6 +318,7 @@ async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
     """Run until a signal says to stop. `ready` is called once when the runner answers on its socket."""
     clock = SystemClock()
     with composed(settings, clock) as runner, listening(runner.state.socket) as listener:
+        _say_little_of_lack(clock)
         stop, reload = _on_signals(runner)
         supervisor = Supervisor.of_process()
         web = server(application(runner.service))
@@ -356,6 +359,20 @@ async def _keep_history(settings: Settings, runner: Runner, clock: Clock) -> Non
         except (RunnerError, OSError) as error:
             _log.error("old history can't be removed", reason=str(error))
         await clock.sleep(RETAIN_EVERY)
+
+
+def _say_little_of_lack(clock: Clock) -> None:
+    """Let the event loop say that no connection can be taken once a minute, not at each of many tries."""
+    trouble = Trouble()
+
+    def on_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+            trouble.say("can't take a connection", error, clock.now())
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(on_error)
 
 
 def _warn_of_root(settings: Settings, runner: Runner) -> None:

@@ -219,7 +219,12 @@ def test_what_a_run_started_is_gone_after_a_cancel_even_when_no_descriptor_is_le
         with idle_connections(place, runner):
             assert [each.id for each in client.cancel_job("victim")] == [victim]
             assert place.processes(victim) == {}
+            with socket.socket(socket.AF_UNIX) as one_more:
+                one_more.connect(str(place.state / "jobsd.sock"))
+                place.eventually(lambda: "can't take a connection" in place.log())
     assert place.ends()[victim]["status"] == "cancelled"
+    assert place.log().count("can't take a connection") == 1
+    assert "Traceback" not in place.log()
 
 
 @pytest.fixture
