@@ -90,6 +90,7 @@ class Dispatcher:
         self._tasks = Tasks(self._clock, services.trouble)
         self._holds: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self._firing = 0
         self._stopped = asyncio.Event()
         self.recovered = asyncio.Event()
 
@@ -246,14 +247,22 @@ class Dispatcher:
         await self._tasks.see_through(self._fire(due))
 
     async def _fire(self, due: Due) -> None:
-        """Part by part: while the first is written, others are decided on, and requests have their turn."""
-        async with asyncio.TaskGroup() as group:
-            for slots in _parts(due.slots):
-                group.create_task(self._fire_slots(slots))
-                await asyncio.sleep(0)
-            for missed in _parts(due.missed):
-                group.create_task(self._record_missed(missed))
-                await asyncio.sleep(0)
+        """Part by part: while the first is written, others are decided on, and requests have their turn.
+
+        To start a process takes longer than to record a slot, so nothing starts until all slots are on record.
+        """
+        self._firing += 1
+        try:
+            async with asyncio.TaskGroup() as group:
+                for slots in _parts(due.slots):
+                    group.create_task(self._fire_slots(slots))
+                    await asyncio.sleep(0)
+                for missed in _parts(due.missed):
+                    group.create_task(self._record_missed(missed))
+                    await asyncio.sleep(0)
+        finally:
+            self._firing -= 1
+            self._pump()
 
     async def _fire_slots(self, slots: Sequence[tuple[Job, datetime]]) -> None:
         """Submit slots: they were there before whatever has become of their jobs since."""
@@ -313,7 +322,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         """Start what may start, one of each job in turn."""
-        if self._stopping or not self.recovered.is_set():
+        if self._stopping or self._firing or not self.recovered.is_set():
             return
         for lane, waiting in self._lanes.startable(self._limit_of, self._max_running):
             job = self._jobs[waiting.record.job]
