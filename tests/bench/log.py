@@ -9,8 +9,8 @@ import argparse
 import asyncio
 import os
 import random
-import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -146,7 +146,7 @@ def start(folder: Path) -> None:
 
 def jobsd(folder: Path, *arguments: str) -> None:
     """A whole process of the command line."""
-    program = shutil.which("jobsd") or "jobsd"
+    program = str(Path(sys.executable).with_name("jobsd"))
     environment = {**os.environ, "JOBSD_JOBS": str(folder / "jobs.d"), "JOBSD_STATE": str(folder)}
     pid = os.posix_spawn(
         program,
