@@ -1,6 +1,6 @@
 """The Protocols between the engine and its neighbours: what the engine needs, never who does it."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,16 +52,6 @@ class Executor(Protocol):
     async def reap(self, executions: Sequence[str]) -> None:
         """Kill what an earlier runner left of these executions."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RecordQuery:
-    """Which executions to read: newest first, at most `limit`, older than the id `before`."""
-
-    job: str | None = None
-    statuses: frozenset[str] = frozenset()
-    limit: int = 50
-    before: str | None = None
 
 
 class RecordStore(Protocol):
@@ -195,6 +185,3 @@ class JobWriter(Protocol):
         The file must still be `expected`, or another document may stand at that line.
         """
         ...
-
-
-RecordStream = AsyncIterator[Record]
