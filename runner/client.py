@@ -2,33 +2,50 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
 import orjson
-from pydantic import BaseModel
 
 from runner.errors import NoRunnerError, RunnerError
 from runner.service.views import (
     AgentView,
     Deleted,
     ExecutionView,
+    ForeignAnswerError,
     HistoryQuery,
     JobDetail,
     JobView,
     NextRun,
     StatusView,
+    View,
+    read,
 )
-from runner.sockets import reachable
+from runner.sockets import UnixConnection, reachable
 from runner.spec.models import Payload
 
 TIMEOUT = 30.0
 """Seconds to wait for an answer; a cancel may take the grace that a run is given."""
 
-V = TypeVar("V", bound=BaseModel)
+NOBODY = "no runner is up: nothing answers on the socket; 'jobsd up' starts one"
+
+V = TypeVar("V", bound=View)
+
+
+class StrangeAnswerError(RunnerError):
+    """An answer that this version does not understand."""
+
+    exit_code = 1
+    status = 502
+    title = "Strange answer"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the runner's answer is strange, as of another version of jobsd: {problem}")
 
 
 class RefusedError(RunnerError):
@@ -41,10 +58,30 @@ class RefusedError(RunnerError):
         self.title = title
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: an HTTP status and a body."""
+
+    status: int
+    body: bytes
+
+    @property
+    def data(self) -> Any:
+        """The body as JSON data.
+
+        Raises:
+            StrangeAnswerError: when it is not JSON.
+        """
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise StrangeAnswerError(f"not JSON: {error}") from None
+
+
 class Client:
     """Questions to and commands for a running runner."""
 
-    def __init__(self, http: httpx.Client, actor: str) -> None:
+    def __init__(self, http: UnixConnection, actor: str) -> None:
         self._http = http
         self._actor = actor
 
@@ -58,36 +95,51 @@ class Client:
         """
         if not socket.exists():
             raise NoRunnerError(f"no runner is up: there is no socket {socket}; 'jobsd up' starts one")
-        with reachable(socket) as path:
-            transport = httpx.HTTPTransport(uds=path)
-            with httpx.Client(transport=transport, base_url="http://jobsd", timeout=TIMEOUT) as http:
-                client = cls(http, actor)
-                client._call("GET", "/healthz")
-                yield client
+        with reachable(socket) as path, contextlib.closing(UnixConnection(path, TIMEOUT)) as http:
+            client = cls(http, actor)
+            with client._answering():
+                http.connect()
+            yield client
 
-    def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Answer:
+        with self._answering():
+            self._http.freshen()
+            response = self._send(method, path, body, query)
+            answer = Answer(response.status, response.read())
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise _refusal(answer)
+        return answer
+
+    def _send(self, method: str, path: str, body: Any, query: dict[str, Any] | None) -> HTTPResponse:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        target = f"{path}?{urlencode(given, doseq=True)}" if given else path
+        actor = self._actor.encode("latin-1", "replace").decode("latin-1")  # all that a header can hold
+        headers = {"Jobsd-Actor": actor, "Content-Type": "application/json"}
+        content = orjson.dumps(body) if body is not None else b"" if method == "POST" else None
+        # A refusal may be there before all is sent.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._http.request(method, target, content, headers)
+        return self._http.getresponse()
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """What goes wrong on the way, in words for people."""
         try:
-            headers = {"Jobsd-Actor": self._actor, "Content-Type": "application/json"}
-            response = self._http.request(method, path, headers=headers, **request)
-        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
-            raise NoRunnerError("no runner is up: nothing answers on the socket; 'jobsd up' starts one") from None
-        except httpx.TimeoutException:
-            raise NoRunnerError(f"the runner did not answer within {TIMEOUT:g} s") from None
-        if response.is_error:
-            raise _refusal(response)
-        return response
+            yield
+        except (HTTPException, OSError) as error:
+            self._http.close()  # the next request must not get the answer to this one
+            late = isinstance(error, TimeoutError)
+            problem = f"the runner did not answer within {TIMEOUT:g} s" if late else NOBODY
+            raise NoRunnerError(problem) from None
 
-    def _get(self, view: type[V], path: str, **query: Any) -> V:
-        return view.model_validate(orjson.loads(self._call("GET", path, params=_given(query)).content))
+    def _get(self, view: type[V], path: str) -> V:
+        return _read(view, self._call("GET", path).data)
 
     def _list(self, view: type[V], path: str, **query: Any) -> list[V]:
-        items = orjson.loads(self._call("GET", path, params=_given(query)).content)
-        return [view.model_validate(item) for item in items]
+        return _read_all(view, self._call("GET", path, query=query).data)
 
     def _post(self, view: type[V], path: str, body: Any = None) -> V:
-        content = orjson.dumps(body if body is not None else {})
-        response = self._call("POST", path, content=content)
-        return view.model_validate(orjson.loads(response.content))
+        return _read(view, self._call("POST", path, {} if body is None else body).data)
 
     def status(self) -> StatusView:
         """How the runner stands."""
@@ -127,7 +179,7 @@ class Client:
 
     def output(self, execution: str, start: int = 0) -> bytes:
         """Captured output from byte `start` on."""
-        return self._call("GET", f"/v1/executions/{_safe(execution)}/output", params={"start": start}).content
+        return self._call("GET", f"/v1/executions/{_safe(execution)}/output", query={"start": start}).body
 
     def run(self, job: str, payload: Payload | None) -> ExecutionView:
         """Run a job by hand."""
@@ -144,12 +196,12 @@ class Client:
 
     def cancel_job(self, job: str) -> list[ExecutionView]:
         """Cancel all open executions of a job."""
-        items = orjson.loads(self._call("POST", f"/v1/jobs/{_safe(job)}/cancel").content)
-        return [ExecutionView.model_validate(item) for item in items]
+        return _read_all(ExecutionView, self._call("POST", f"/v1/jobs/{_safe(job)}/cancel").data)
 
     def pause(self, job: str, reason: str | None, duration: str | None) -> JobView:
         """Switch a job off at run time."""
-        return self._post(JobView, f"/v1/jobs/{_safe(job)}/disable", _given({"reason": reason, "for": duration}))
+        wish = {name: value for name, value in (("reason", reason), ("for", duration)) if value is not None}
+        return self._post(JobView, f"/v1/jobs/{_safe(job)}/disable", wish)
 
     def resume(self, job: str) -> JobView:
         """End a pause."""
@@ -157,21 +209,33 @@ class Client:
 
     def delete(self, job: str) -> Deleted:
         """Delete a job and all that it left."""
-        return Deleted.model_validate(orjson.loads(self._call("DELETE", f"/v1/jobs/{_safe(job)}").content))
+        return _read(Deleted, self._call("DELETE", f"/v1/jobs/{_safe(job)}").data)
 
     def follow(self) -> Iterator[ExecutionView]:
         """Each transition of each execution as it becomes durable, until the runner stops."""
+        with self._answering():
+            self._http.freshen()
+            response = self._send("GET", "/v1/executions/stream", None, None)
+            self._http.sock.settimeout(None)
         try:
-            with self._http.stream("GET", "/v1/executions/stream", timeout=None) as response:
-                for line in response.iter_lines():
-                    if line.startswith("data: "):
-                        yield ExecutionView.model_validate(orjson.loads(line.removeprefix("data: ")))
-        except (httpx.ReadError, httpx.RemoteProtocolError):
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield _read(ExecutionView, Answer(response.status, line.removeprefix(b"data: ")).data)
+        except (HTTPException, OSError):
             return
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _read(view: type[V], data: Any) -> V:
+    try:
+        return read(view, data)
+    except ForeignAnswerError as error:
+        raise StrangeAnswerError(str(error)) from None
+
+
+def _read_all(view: type[V], data: Any) -> list[V]:
+    if not isinstance(data, list):
+        raise StrangeAnswerError(f"no list of {view.__name__}")
+    return [_read(view, item) for item in data]
 
 
 def _safe(part: str) -> str:
@@ -179,11 +243,11 @@ def _safe(part: str) -> str:
     return quote(part, safe="") or "-"
 
 
-def _refusal(response: httpx.Response) -> RefusedError:
+def _refusal(answer: Answer) -> RefusedError:
     try:
-        problem = orjson.loads(response.content)
+        problem = orjson.loads(answer.body)
         return RefusedError(
-            str(problem["detail"]), int(problem["exit_code"]), response.status_code, str(problem["title"])
+            str(problem["detail"]), int(problem["exit_code"]), answer.status, str(problem["title"])
         )
     except (ValueError, KeyError, TypeError):
-        return RefusedError(f"HTTP {response.status_code}", 1, response.status_code, "Error")
+        return RefusedError(f"HTTP {answer.status}", 1, answer.status, "Error")

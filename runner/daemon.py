@@ -38,12 +38,14 @@ from runner.sockets import Supervisor, listening
 from runner.spec.document import SourceFile
 from runner.spec.loader import read
 from runner.spec.models import CommandSpec, Job
+from runner.storage.changes import ChangesFile
 from runner.storage.edit import JobFiles
 from runner.storage.jobs_dir import JobsDir
 from runner.storage.outputs import Outputs
 from runner.storage.records import JsonlRecords, Rotation
 from runner.storage.retention import Limits
-from runner.storage.state import ChangesFile, StateDirectory
+from runner.storage.state import StateDirectory
+from runner.storage.tracks import TracksFile
 from runner.storage.verify import Verification
 from runner.telemetry import quiet
 from runner.web.api import application
@@ -242,7 +244,7 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
         records = JsonlRecords(state.executions, outputs.delete, rotation)
         records.open()
         stack.callback(records.close)
-        changes = ChangesFile(state.changes)
+        changes = ChangesFile(state.changes, rotation)
         changes.open()
         stack.callback(changes.close)
         ledger = records.ledger()
@@ -254,9 +256,14 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
         secrets = Secrets.of_process(settings.secrets_dir)
         executor = LocalExecutor(agents, outputs, secrets, state.jobs.absolute())
         services = Services(clock, journal, ledger, executor, outputs)
-        dispatcher = Dispatcher(services, new_id=_ids(clock), max_running=settings.max_running, only=only)
-        scheduler = Scheduler(clock)
+        tracks = TracksFile(state.schedules)
+        tracks.open()
+        stack.callback(tracks.close)
+        scheduler = Scheduler(clock, tracks, lambda job: ledger.history(job).settled, clock.now())
         scheduler.set_pauses(state.pauses(), clock.now())
+        dispatcher = Dispatcher(
+            services, new_id=_ids(clock), max_running=settings.max_running, only=only, freed=scheduler.room
+        )
         reconciler = Reconciler(
             source=JobsDir(settings.jobs, clock),
             scheduler=scheduler,
@@ -324,7 +331,7 @@ async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
         web = server(application(runner.service))
         async with dispatching(runner), asyncio.TaskGroup() as tasks:
             background = [
-                tasks.create_task(runner.scheduler.run(runner.dispatcher.fire)),
+                tasks.create_task(runner.scheduler.run(runner.dispatcher)),
                 tasks.create_task(runner.reconciler.run()),
             ]
             background.append(tasks.create_task(_reload_when_told(runner, reload, supervisor)))
@@ -352,6 +359,7 @@ async def _keep_history(settings: Settings, runner: Runner, clock: Clock) -> Non
     while True:
         try:
             await runner.records.retain(limits, clock.now())
+            await asyncio.to_thread(runner.changes.tidy)
             since = clock.now() - history.orphans
             for job, at in (await asyncio.to_thread(runner.changes.removed)).items():
                 if at < since and job not in runner.scheduler.jobs:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.execution.lifecycle import Attempt, Outcome
 from runner.execution.records import Record
+from runner.execution.slots import Track
 from runner.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -118,6 +119,22 @@ class Pause:
     at: datetime
     reason: str | None = None
     until: datetime | None = None
+
+
+class TrackStore(Protocol):
+    """Which schedules own which instants, job by job, as a runner that starts again has to know it."""
+
+    def tracks(self) -> Mapping[str, Track]:
+        """What was saved last, by job."""
+        ...
+
+    async def save(self, tracks: Mapping[str, Track]) -> None:
+        """Replace the tracks of these jobs durably; an empty one is forgotten.
+
+        Raises:
+            StorageError: when the disk is full or failing; what was saved before may still be there.
+        """
+        ...
 
 
 class StateStore(Protocol):

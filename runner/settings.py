@@ -10,8 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runner.errors import ExpressionError, InvalidRequestError
-
-CONFIG_NAME = "jobsd.yaml"
+from runner.places import JOBS, SOCKET, STATE, config_file, read_config
 
 
 def _duration(value: object) -> object:
@@ -46,8 +45,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="JOBSD_", env_ignore_empty=True, extra="forbid", frozen=True)
 
-    jobs: Path = Field(Path("jobs.d"), description="The directory with the job files.")
-    state: Path = Field(Path(".jobsd"), description="The state directory: records, outputs, socket.")
+    jobs: Path = Field(JOBS, description="The directory with the job files.")
+    state: Path = Field(STATE, description="The state directory: records, outputs, socket.")
     secrets_dir: Path | None = Field(None, description="Where ${file:NAME} is looked up.")
     max_running: int = Field(
         default_factory=lambda: 4 * (os.cpu_count() or 1),
@@ -76,7 +75,7 @@ class Settings(BaseSettings):
     @property
     def socket(self) -> Path:
         """The Unix socket of the HTTP API."""
-        return self.state / "jobsd.sock"
+        return self.state / SOCKET
 
 
 def load_settings(given: Mapping[str, Any], config: Path | None = None) -> Settings:
@@ -90,9 +89,8 @@ def load_settings(given: Mapping[str, Any], config: Path | None = None) -> Setti
         InvalidRequestError: when a value does not fit; the message names where it comes from.
     """
     said = {name: value for name, value in given.items() if value is not None}
-    jobs = Path(said.get("jobs") or os.environ.get("JOBSD_JOBS") or "jobs.d")
-    path = config or jobs.parent / CONFIG_NAME
-    from_file = _read(path) if config is not None or path.is_file() else {}
+    path = config_file(said, config)
+    from_file = read_config(path) if config is not None or path.is_file() else {}
 
     class Sourced(Settings):
         @classmethod
@@ -122,22 +120,3 @@ def _where(name: str, said: Mapping[str, Any], from_file: Mapping[str, Any], pat
     if f"JOBSD_{name.upper()}" in os.environ:
         return f"JOBSD_{name.upper()}"
     return f"{path}: {name}" if name in from_file else name
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or "failed").lower()
-        raise InvalidRequestError(f"the settings file {path} can't be read: {reason}") from None
-    # Most places have no settings file: no command need load YAML for it.
-    from runner.spec.document import SourceFile  # noqa: PLC0415
-    from runner.spec.source import scan  # noqa: PLC0415
-
-    found = scan(SourceFile(str(path), raw))
-    for problem in found.diagnostics:
-        line = problem.span.line if problem.span else 1
-        raise InvalidRequestError(f"{path}:{line}: {problem.message}")
-    if len(found.documents) > 1:
-        raise InvalidRequestError(f"{path}: one document is expected, not {len(found.documents)}")
-    return dict(found.documents[0].data) if found.documents else {}

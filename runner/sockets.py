@@ -1,12 +1,13 @@
-"""The only place where sockets are made: to listen, to name one by a path of any length, to tell systemd."""
+"""The only place where sockets are made: to listen, to call, to tell systemd; paths may have any length."""
 
 import contextlib
 import os
+import select
 import socket
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
-from runner.clock import monotonic
 from runner.errors import StartError
 
 
@@ -50,6 +51,35 @@ def listening(path: Path) -> Iterator[socket.socket]:
         path.unlink(missing_ok=True)
 
 
+class UnixConnection(HTTPConnection):
+    """HTTP to whoever listens on a Unix socket. It is kept from one request to the next while the other end is."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("jobsd", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Reach for the socket; a request does so by itself."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self._path)
+        except OSError:
+            self.close()
+            raise
+
+    def freshen(self) -> None:
+        """Drop a connection that the other end has closed since the last answer; a request makes a new one.
+
+        Nothing was asked, so whatever is there to read is the end.
+        """
+        if self.sock is not None:
+            look = select.poll()
+            look.register(self.sock, select.POLLIN)
+            if look.poll(0):
+                self.close()
+
+
 class Supervisor:
     """The service manager that started the runner, told how it stands over `$NOTIFY_SOCKET`, as systemd wants it.
 
@@ -74,6 +104,8 @@ class Supervisor:
 
     def reloading(self) -> None:
         """The runner looks at its files again; `ready` follows."""
+        from runner.clock import monotonic  # noqa: PLC0415 - it brings an event loop
+
         self._tell("RELOADING=1", f"MONOTONIC_USEC={int(monotonic() * 1_000_000)}")
 
     def _tell(self, *lines: str) -> None:

@@ -23,6 +23,7 @@ from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, Ledger, fold, newest
 from runner.execution.lifecycle import Attempt, ErrorType, Outcome, Status, Trigger
 from runner.execution.records import Record, to_line
+from runner.execution.slots import Track
 from runner.plan import DesiredState, desire
 from runner.ports import Snapshot
 from runner.spec.document import SourceFile
@@ -240,6 +241,26 @@ class MemoryChanges:
         self.lines.extend(lines)
 
 
+class MemoryTracks:
+    """The tracks of all jobs without a disk; `failing` makes saving fail as a full disk would."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, Track] = {}
+        self.failing = False
+
+    def tracks(self) -> Mapping[str, Track]:
+        """What was saved last, by job."""
+        return dict(self.saved)
+
+    async def save(self, tracks: Mapping[str, Track]) -> None:
+        """Replace the tracks of these jobs."""
+        await asyncio.sleep(0)
+        if self.failing:
+            raise StorageError("can't write schedules.jsonl: no space left on device")
+        self.saved |= tracks
+        self.saved = {job: track for job, track in self.saved.items() if track}
+
+
 class MemoryEngine:
     """A whole engine on virtual time, with everything outside of it in memory."""
 
@@ -251,6 +272,7 @@ class MemoryEngine:
         start: datetime = START,
         max_running: int = 100,
         chance: float = 0.5,
+        tracks: "MemoryTracks | None" = None,
     ) -> None:
         self.clock = LoopClock(start)
         self.records = MemoryRecords(records)
@@ -263,10 +285,14 @@ class MemoryEngine:
         self.services = Services(
             self.clock, self.journal, self.ledger, self.executor, MemoryPayloads(), lambda: chance
         )
+        self.tracks = tracks or MemoryTracks()
+        self.scheduler = Scheduler(self.clock, self.tracks, lambda job: self.ledger.history(job).settled, start)
         self.dispatcher = Dispatcher(
-            self.services, new_id=lambda _: f"{next(numbers):026d}", max_running=max_running
+            self.services,
+            new_id=lambda _: f"{next(numbers):026d}",
+            max_running=max_running,
+            freed=self.scheduler.room,
         )
-        self.scheduler = Scheduler(self.clock)
         self.reconciler = Reconciler(
             source=self.files,
             scheduler=self.scheduler,
@@ -284,7 +310,7 @@ class MemoryEngine:
             carrying = tasks.create_task(self.dispatcher.run())
             await self.dispatcher.recovered.wait()
             background = [
-                tasks.create_task(self.scheduler.run(self.dispatcher.fire)),
+                tasks.create_task(self.scheduler.run(self.dispatcher)),
                 tasks.create_task(self.reconciler.run()),
             ]
             try:

@@ -1,6 +1,9 @@
-"""What every test may ask for: long runs with `--soak`."""
+"""What every test may ask for: long runs with `--soak`, and the mistakes that people make most in filters."""
 
 import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -19,3 +22,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def soak(request: pytest.FixtureRequest) -> bool:
     """Whether the long tests run in full."""
     return bool(request.config.getoption("--soak"))
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A filter with a frequent mistake: the part that is wrong, what is said of it, and what was meant."""
+
+    name: str
+    expression: str
+    wrong: str
+    message: str
+    help: str
+    better: str
+
+    @property
+    def start(self) -> int:
+        return self.expression.index(self.wrong)
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.wrong)
+
+
+SLIPS = [Slip(**row) for row in json.loads(Path(__file__).with_name("filter_slips.json").read_text("utf-8"))]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a `slip` runs once for each."""
+    if "slip" in metafunc.fixturenames:
+        metafunc.parametrize("slip", SLIPS, ids=lambda slip: slip.name)
+
+
+@pytest.fixture(scope="session")
+def slips() -> list[Slip]:
+    """All of them."""
+    return SLIPS

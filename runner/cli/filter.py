@@ -1,18 +1,18 @@
 """`jobsd filter`: try an expression on an event, and see what each part of it is."""
 
 import sys
-from typing import Any
 
 import click
 
-from runner.cli.diagnostics import render, visible
 from runner.cli.render import json_out
 from runner.cli.runs import read_payload
 from runner.cli.session import Session, command_options
-from runner.errors import Diagnostic, InvalidRequestError, Mistake, Span
-from runner.filters import Filter, FilterSyntaxError, VerdictKind, compile_filter
-from runner.filters.batch import answer, encode
-from runner.filters.explain import Explained, PartState, explain
+from runner.errors import InvalidRequestError, Mistake
+from runner.filters import Filter, FilterSyntaxError, VerdictKind
+from runner.filters.batch import answer
+from runner.filters.explain import Explained, explain
+from runner.service.drawing import render, visible
+from runner.service.trial import compile_trial, mistake_diagnostic, mistakes_data, tried_data, valid_data
 
 _COLORS = {VerdictKind.PASS: "green", VerdictKind.REJECT: "yellow", VerdictKind.ERROR: "red"}
 
@@ -45,7 +45,7 @@ def filter_command(
         return
     explained = explain(compiled, payload.value)
     if session.json:
-        json_out(_as_json(explained))
+        json_out({**tried_data(explained)})
     else:
         _print(session, compiled, explained)
     if not explained.verdict.passed:
@@ -62,86 +62,25 @@ def _run_batch(*, filtrex: bool) -> None:
 
 def _compile(session: Session, expression: str, *, filtrex: bool) -> Filter:
     try:
-        expression.encode()
-    except UnicodeEncodeError:
-        # Bytes of the command line that are no text come as halves of surrogate pairs, which JSON can't hold.
-        raise InvalidRequestError("the expression is not valid UTF-8") from None
-    try:
-        return compile_filter(expression, filtrex=filtrex)
+        return compile_trial(expression, filtrex=filtrex)
     except FilterSyntaxError as error:
-        problems = [mistake_diagnostic(expression, mistake) for mistake in error.mistakes]
         if session.json:
-            json_out({"verdict": "error", "mistakes": [_mistake_json(mistake) for mistake in error.mistakes]})
+            json_out({"verdict": "error", "diagnostics": mistakes_data(error)})
         else:
+            problems = [mistake_diagnostic(expression, mistake) for mistake in error.mistakes]
             click.echo(render(problems, color=session.color), err=True, nl=False)
         sys.exit(1)
-
-
-def mistake_diagnostic(expression: str, mistake: Mistake) -> Diagnostic:
-    """A mistake in an expression of the command line, as a diagnostic that can be drawn."""
-    line, column = _position(expression, mistake.start)
-    end_line, end_column = _position(expression, mistake.end)
-    return Diagnostic(
-        mistake.rule,
-        mistake.message,
-        "filter",
-        Span(line, column, end_line, end_column),
-        mistake.severity,
-        help=mistake.help,
-        fix=mistake.fix,
-        source=expression.split("\n")[line - 1],
-    )
-
-
-def _position(text: str, offset: int) -> tuple[int, int]:
-    before = text[:offset]
-    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
-
-
-def _mistake_json(mistake: Mistake) -> dict[str, Any]:
-    values = {
-        "rule": mistake.rule,
-        "severity": mistake.severity.value,
-        "message": mistake.message,
-        "start": mistake.start,
-        "end": mistake.end,
-        "help": mistake.help,
-        "fix": mistake.fix,
-    }
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _valid(session: Session, compiled: Filter) -> None:
     """Say that a filter is valid, and what may be unwanted of it."""
     if session.json:
-        json_out({"valid": True, "warnings": [_mistake_json(mistake) for mistake in compiled.warnings]})
+        json_out({**valid_data(compiled)})
         return
     if compiled.warnings:
         problems = [mistake_diagnostic(compiled.text, mistake) for mistake in compiled.warnings]
         click.echo(render(problems, color=session.color), err=True, nl=False)
     click.echo("valid; --event tries it on an event")
-
-
-def _as_json(explained: Explained) -> dict[str, Any]:
-    problem = explained.verdict.error
-    data: dict[str, Any] = {"verdict": explained.verdict.kind.value}
-    if explained.root.state is PartState.VALUE:
-        data["value"] = encode(explained.root.value)
-    if problem is not None:
-        data["error"] = {
-            "type": problem.type,
-            "message": problem.message,
-            "path": problem.path,
-            "span": list(problem.span),
-            "help": problem.help,
-        }
-        data["error"] = {name: value for name, value in data["error"].items() if value is not None}
-    data["parts"] = [
-        {"text": part.text, "span": [part.start, part.end], "level": level, "state": part.state.value}
-        | ({"value": encode(part.value)} if part.state is PartState.VALUE else {})
-        for level, part in explained.root.walk()
-    ]
-    return data
 
 
 def _print(session: Session, compiled: Filter, explained: Explained) -> None:

@@ -8,6 +8,7 @@ from runner.cli.render import EXECUTION_HEADERS, execution_row, json_line, json_
 from runner.cli.runs import follow_output
 from runner.cli.session import Reader, Session, command_options
 from runner.errors import RunnerError, UnknownExecutionError
+from runner.execution.instants import format_instant
 from runner.execution.lifecycle import Status
 from runner.service.views import ExecutionView, HistoryQuery
 
@@ -31,9 +32,9 @@ def history(session: Session, job: str | None, limit: int, statuses: tuple[str, 
     """
     wanted = frozenset(Status(status) for status in statuses)
     with session.reader() as reader:
-        if job is not None:
-            _require(reader, job)
         found = reader.executions(HistoryQuery(job, wanted, limit))
+        if job is not None and not found:
+            _require(reader, job)
         if follow:
             _follow(session, reader, list(reversed(found)), job, wanted)
             return
@@ -67,7 +68,7 @@ def _print_transition(session: Session, execution: ExecutionView) -> None:
         json_line(execution)
         return
     reason = why(execution)
-    at = execution.model_dump(mode="json")["at"]
+    at = format_instant(execution.at)
     click.echo(
         f"{at} {execution.id} {execution.job} {execution.status.value}" + (f" ({reason})" if reason else "")
     )

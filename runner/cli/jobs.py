@@ -7,7 +7,8 @@ import click
 from runner.cli.diagnostics import render
 from runner.cli.render import json_out, last_of, table, when
 from runner.cli.session import Session, command_options
-from runner.errors import InvalidRequestError
+from runner.cli.times import instant, slot_remarks, slot_time
+from runner.errors import InvalidRequestError, JobDisabledError, RunnerError
 from runner.service.views import JobDetail, JobView
 
 
@@ -54,6 +55,8 @@ def show(session: Session, job: str) -> None:
     if detail.description:
         click.echo(f"  {detail.description}")
     click.echo(f"  {detail.definition.path}:{detail.definition.line}  sha256 {detail.definition.sha256[:12]}")
+    if detail.schedule_in_words:
+        click.echo(f"  runs {detail.schedule_in_words}")
     if detail.paused:
         until = f" until {when(detail.paused.until)}" if detail.paused.until else ""
         reason = f": {detail.paused.reason}" if detail.paused.reason else ""
@@ -77,8 +80,8 @@ def show(session: Session, job: str) -> None:
 def _show_runs(detail: JobDetail) -> None:
     if detail.next_runs:
         click.echo("\nNext runs")
-        for instant in detail.next_runs:
-            click.echo(f"  {when(instant, detail.timezone)}")
+        for slot in detail.next_runs:
+            click.echo(f"  {when(slot, detail.timezone)}")
 
 
 def _value(value: object) -> str:
@@ -87,43 +90,37 @@ def _value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not an ISO 8601 time such as 2026-03-29T00:00+01:00") from None
-    return instant if instant.tzinfo else instant.astimezone()
-
-
 @click.command("next")
 @click.argument("job", required=False)
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many.")
-@click.option("--from", "start", callback=_instant, metavar="TIME", help="Count from this time instead of now.")
+@click.option("--from", "start", callback=instant, metavar="TIME", help="Count from this time instead of now.")
 @command_options()
 def next_runs(session: Session, job: str | None, count: int, start: datetime | None) -> None:
     """Show the coming runs of one job, or of all together."""
     with session.reader() as reader:
         runs = reader.next_runs(job, count, start)
-        zones = {one.id: one.timezone for one in reader.jobs()}
     if session.json:
         json_out(runs)
         return
-    rows = [(when(run.scheduled_for, zones.get(run.job)), run.job, run.note or "") for run in runs]
-    table(("AT", "JOB", "NOTE"), rows)
+    table(("AT", "JOB", "NOTE"), [(slot_time(run), run.job, slot_remarks(run)) for run in runs])
 
 
 @click.command()
 @click.argument("job")
 @click.option("--reason", help="Why, for whoever looks at it later.")
 @click.option("--for", "duration", metavar="DURATION", help="End the pause by itself, such as 2h or 1d12h.")
+@click.option("--write", is_flag=True, help="Edit the job's file instead: enabled: false.")
 @command_options()
-def disable(session: Session, job: str, reason: str | None, duration: str | None) -> None:
-    """Pause a job at run time.
+def disable(session: Session, job: str, reason: str | None, duration: str | None, *, write: bool) -> None:
+    """Pause a job at run time, or disable it in its file.
 
-    Its file stays as it is, and what was accepted still runs. The pause outlives the runner.
+    A pause leaves the file as it is, and what was accepted still runs. The pause outlives the runner.
     """
+    if write:
+        if reason or duration:
+            raise InvalidRequestError("--reason and --for are for a pause; --write edits the file instead")
+        _switch(session, job, enabled=False)
+        return
     with session.runner() as runner:
         view = runner.pause(job, reason, duration)
     if session.json:
@@ -135,13 +132,39 @@ def disable(session: Session, job: str, reason: str | None, duration: str | None
 
 @click.command()
 @click.argument("job")
+@click.option("--write", is_flag=True, help="Edit the job's file: enabled: true.")
 @command_options()
-def enable(session: Session, job: str) -> None:
-    """End the pause of a job."""
-    with session.runner() as runner:
-        view = runner.resume(job)
+def enable(session: Session, job: str, *, write: bool) -> None:
+    """End the pause of a job, or enable it in its file."""
+    if write:
+        _switch(session, job, enabled=True)
+        return
+    try:
+        with session.runner() as runner:
+            view = runner.resume(job)
+    except RunnerError:
+        from runner.cli.switching import place_that_disables  # noqa: PLC0415 - only needed to refuse
+
+        if place := place_that_disables(session, job):
+            raise JobDisabledError(f"job {job} is disabled in {place}; use --write to change the file") from None
+        raise
     if session.json:
         json_out(view)
         return
     coming = f"; next run {when(view.next_run, view.timezone)}" if view.next_run else ""
     click.echo(f"{view.id} is enabled{coming}")
+
+
+def _switch(session: Session, job: str, *, enabled: bool) -> None:
+    """Edit the file of a job, and say what it says now."""
+    from runner.cli.switching import switch_in_file  # noqa: PLC0415 - a pause needs none of it
+
+    done = switch_in_file(session, job, enabled=enabled)
+    if session.json:
+        json_out({"id": job, "path": done.path, "line": done.line, "enabled": enabled, "changed": done.changed})
+    elif done.changed:
+        click.echo(f"wrote {done.path}:{done.line}: {job} is {'enabled' if enabled else 'disabled'}")
+    else:
+        click.echo(
+            f"{job} is {'enabled' if enabled else 'disabled'} already in {done.path}; nothing changed", err=True
+        )

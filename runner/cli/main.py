@@ -16,6 +16,7 @@ COMMANDS = {
     "list": "runner.cli.jobs:list_jobs",
     "show": "runner.cli.jobs:show",
     "next": "runner.cli.jobs:next_runs",
+    "simulate": "runner.cli.simulate:simulate",
     "run": "runner.cli.runs:run",
     "rerun": "runner.cli.runs:rerun",
     "cancel": "runner.cli.runs:cancel",

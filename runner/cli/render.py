@@ -8,15 +8,10 @@ from zoneinfo import ZoneInfo
 
 import click
 import orjson
-from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len
 
 from runner.cli.diagnostics import visible
-from runner.service.views import ExecutionView, JobView, to_json
-
-WIDE = 10_000
-"""Columns where no terminal limits them: a pipe gets whole values."""
+from runner.service.views import ExecutionView, JobView, View, to_json
 
 LONGEST_REASON = 120
 """Characters of an error's message that a line shows."""
@@ -36,43 +31,46 @@ _COLORS = {
 }
 
 
-def json_out(data: BaseModel | Sequence[BaseModel] | dict[str, Any] | list[Any]) -> None:
+def json_out(data: View | Sequence[View] | dict[str, Any] | list[Any]) -> None:
     """One JSON document on standard output: an object for one thing, an array for a list."""
-    if isinstance(data, BaseModel):
+    if isinstance(data, View):
         plain: Any = to_json(data)
     elif isinstance(data, dict):
         plain = data
     else:
-        plain = [to_json(item) if isinstance(item, BaseModel) else item for item in data]
+        plain = [to_json(item) if isinstance(item, View) else item for item in data]
     click.echo(orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode())
 
 
-def json_line(view: BaseModel) -> None:
+def json_line(view: View) -> None:
     """One JSON object on one line, for what is followed."""
     click.echo(orjson.dumps(to_json(view)).decode())
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A plain table; colours and the terminal's width only on a terminal."""
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else WIDE, highlight=False, emoji=False, markup=False)
-    grid = Table(box=None, pad_edge=False, header_style="bold" if terminal else "")
-    for header in headers:
-        grid.add_column(header, overflow="fold" if terminal else "ignore", no_wrap=not terminal)
-    for row in rows:
-        grid.add_row(*(_cell(value) for value in row))
-    if terminal:
-        console.print(grid)
+    if sys.stdout.isatty():
+        _print_table(headers, rows)
         return
-    with console.capture() as capture:
-        console.print(grid)
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    lines = [list(headers), *([visible(value) for value in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (value + " " * (width - cell_len(value)) for value, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
 
 
-def _cell(value: str) -> Any:
-    from rich.text import Text  # noqa: PLC0415 - beside its only use
+def _print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    # All of rich takes longer to load than a runner to answer, and only a terminal needs it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    return Text(visible(value), style=_COLORS.get(value, ""))
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        grid.add_column(header, overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(visible(value), style=_COLORS.get(value, "")) for value in row))
+    Console(highlight=False, emoji=False, markup=False).print(grid)
 
 
 def status_text(status: str, *, color: bool) -> str:

@@ -1,6 +1,5 @@
 """Running jobs by hand, and ending runs."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import orjson
 
 from runner.cli.render import json_out, status_text, why
 from runner.cli.session import Reader, Session, actor, command_options
-from runner.clock import pause
 from runner.errors import InvalidRequestError
 from runner.execution.lifecycle import Status
 from runner.service.views import ExecutionView
@@ -57,6 +55,8 @@ def run(session: Session, job: str, payload_text: str | None, *, wait: bool, loc
     """
     payload = read_payload(payload_text)
     if local:
+        import asyncio  # noqa: PLC0415 - a question to a runner needs no event loop
+
         _finish(session, asyncio.run(_run_local(session, job, payload)), waited=True)
         return
     with session.runner() as runner:
@@ -68,6 +68,8 @@ def run(session: Session, job: str, payload_text: str | None, *, wait: bool, loc
 
 def follow_output(reader: Reader, execution: ExecutionView, *, show: bool) -> ExecutionView:
     """Print an execution's output as it comes, until it has ended; how it ended."""
+    from runner.clock import pause  # noqa: PLC0415 - brings an event loop, of no use to most commands
+
     position = 0
     while True:
         ended = execution.status.terminal

@@ -5,16 +5,19 @@ import functools
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from runner.client import Client
 from runner.errors import NoRunnerError
+from runner.places import SOCKET, state_directory
 from runner.service.views import AgentView, ExecutionView, HistoryQuery, JobDetail, JobView, NextRun, StatusView
-from runner.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from runner.settings import Settings
 
 SETTINGS_KEY = "jobsd.settings"
 """Where a command's own options that are settings wait in click's context."""
@@ -71,10 +74,18 @@ def actor() -> str:
 class Session:
     """One call of the command line."""
 
-    def __init__(self, settings: Settings, output_format: str) -> None:
-        self.settings = settings
+    def __init__(self, said: Mapping[str, Any], config: Path | None, output_format: str) -> None:
+        self._said = said
+        self._config = config
         self.json = output_format == "json"
         self.color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    @functools.cached_property
+    def settings(self) -> "Settings":
+        """All settings, checked."""
+        from runner.settings import load_settings  # noqa: PLC0415 - a question to a runner needs none of it
+
+        return load_settings(self._said, self._config)
 
     @contextlib.contextmanager
     def runner(self) -> Iterator[Client]:
@@ -83,7 +94,8 @@ class Session:
         Raises:
             NoRunnerError: when none is up.
         """
-        with Client.connect(self.settings.socket, actor()) as client:
+        state = state_directory(self._said, self._config) or self.settings.state
+        with Client.connect(state / SOCKET, actor()) as client:
             yield client
 
     @contextlib.contextmanager
@@ -124,7 +136,7 @@ def command_options(
             where = {name: given.pop(name) or context.obj.get(name) for name in ("jobs", "state", "config")}
             config = where.pop("config")
             said = {**where, **context.meta.get(SETTINGS_KEY, {})}
-            function(Session(load_settings(said, Path(config) if config else None), output_format), **given)
+            function(Session(said, Path(config) if config else None, output_format), **given)
 
         for option in options:
             option(command)

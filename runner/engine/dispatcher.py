@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from runner.engine.intake import Intake, Unwritten
+from runner.engine.intake import Intake
 from runner.engine.lanes import Lane, Lanes, Waiting
 from runner.engine.runs import Run, Services, read_payload
-from runner.engine.scheduler import Due, Missed
+from runner.engine.scheduler import Due
 from runner.engine.tasks import Tasks
 from runner.errors import (
     ConflictError,
@@ -35,6 +35,7 @@ from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, settle_lost
 from runner.execution.lifecycle import IllegalTransitionError, Reason, Status, Trigger
 from runner.execution.records import Record, following
+from runner.execution.slots import Range, Slot
 from runner.plan import Action, Add, Remove, Replace
 from runner.spec.models import Job, Payload
 
@@ -67,7 +68,8 @@ class _Decision:
 class Dispatcher:
     """Turns firings into executions and carries each to its end.
 
-    With `only`, executions of other jobs are taken in but not started: they wait for the next runner.
+    With `only`, executions of other jobs are taken in but not started: they wait for the next runner. `freed` is
+    told the job of each execution that makes room for another one.
     """
 
     def __init__(
@@ -77,13 +79,14 @@ class Dispatcher:
         new_id: Callable[[datetime], str],
         max_running: int,
         only: frozenset[str] | None = None,
+        freed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._services = services
         self._clock, self._journal, self._ledger = services.clock, services.journal, services.ledger
         self._intake = Intake(new_id, services.payloads)
-        self._unwritten = Unwritten()
         self._max_running = max_running
         self._only = only
+        self._freed = freed
         self._jobs: dict[str, Job] = {}
         self._lanes = Lanes(lambda job: self._ledger.history(job).admitted[:])
         self._runs: dict[str, Run] = {}
@@ -242,11 +245,13 @@ class Dispatcher:
 
     # -- slots -----------------------------------------------------------------------------------------------
 
-    async def fire(self, due: Due) -> None:
-        """Decide on what the scheduler found; a slot that the disk has no room for is missed."""
-        await self._tasks.see_through(self._fire(due))
+    async def fire(self, due: Due) -> Mapping[str, Record]:
+        """Decide on what the scheduler found; the lines that are durable, by job."""
+        written: dict[str, Record] = {}
+        await self._tasks.see_through(self._fire(due, written))
+        return written
 
-    async def _fire(self, due: Due) -> None:
+    async def _fire(self, due: Due, written: dict[str, Record]) -> None:
         """Part by part: while the first is written, others are decided on, and requests have their turn.
 
         To start a process takes longer than to record a slot, so nothing starts until all slots are on record.
@@ -255,61 +260,54 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as group:
                 for slots in _parts(due.slots):
-                    group.create_task(self._fire_slots(slots))
+                    group.create_task(self._fire_slots(slots, written))
                     await asyncio.sleep(0)
                 for missed in _parts(due.missed):
-                    group.create_task(self._record_missed(missed))
+                    group.create_task(self._record_missed(missed, written))
                     await asyncio.sleep(0)
         finally:
             self._firing -= 1
             self._pump()
 
-    async def _fire_slots(self, slots: Sequence[tuple[Job, datetime]]) -> None:
+    async def _fire_slots(self, slots: Sequence[tuple[Job, Slot]], written: dict[str, Record]) -> None:
         """Submit slots: they were there before whatever has become of their jobs since."""
         decisions = []
         for job, slot in slots:
             if self._stopping:
                 break
+            firing = Firing(job.id, Trigger.CRON, scheduled_for=slot.at, due=slot.start, caught_up=slot.caught_up)
             try:
-                decisions.append(await self._decide(job, Firing(job.id, Trigger.CRON, scheduled_for=slot)))
+                decisions.append(await self._decide(job, firing))
             except Exception as error:  # noqa: BLE001 - one job's trouble, or bug, must not cost the others' slots
-                self._miss(job, slot, error)
+                self._services.trouble.say("can't record a slot", error, self._clock.now(), job=job.id)
         failed = await self._journal.record_all([decision.record for decision in decisions])
         for decision in decisions:
             why = failed.get(decision.record.id)
             if why is None:
+                written[decision.job.id] = decision.record
                 self._enact_decision(decision)
             else:
                 self._undo(decision)
-                self._miss(decision.job, decision.record.scheduled_for, why)
+                self._services.trouble.say("can't record a slot", why, self._clock.now(), job=decision.job.id)
 
-    def _miss(self, job: Job, slot: datetime | None, error: Exception) -> None:
-        """Remember a slot that could not be written down."""
-        assert slot is not None  # noqa: S101 - every firing of the schedule has its instant
-        self._services.trouble.say("can't record a slot", error, self._clock.now(), job=job.id)
-        self._postpone([Missed(job, slot, slot, 1)])
-
-    def _postpone(self, ranges: Iterable[Missed]) -> None:
-        """Write down missed slots when the disk may have room again."""
-        if not self._unwritten and not self._stopped.is_set():
-            self._tasks.later(_DISK_PAUSE, self._record_unwritten)
-        for missed in ranges:
-            self._unwritten.add(missed)
-
-    async def _record_unwritten(self) -> None:
-        for ranges in _parts(self._unwritten.take()):
-            await self._record_missed(ranges)
-
-    async def _record_missed(self, ranges: Sequence[Missed]) -> None:
+    async def _record_missed(self, ranges: Sequence[tuple[Job, Range]], written: dict[str, Record]) -> None:
         """Write down ranges of slots that nobody could run: one line for each range."""
         now = self._clock.now()
-        lines = [self._intake.missed(missed, now) for missed in ranges]
+        lines = [self._intake.missed(job, missed, now) for job, missed in ranges]
         failed = await self._journal.record_all(lines)
+        for line in lines:
+            if line.id not in failed:
+                written[line.job] = line
         for error in failed.values():
             self._services.trouble.say("can't record missed slots", error, now)
-        again = [missed for missed, line in zip(ranges, lines, strict=True) if line.id in failed]
-        if again:
-            self._postpone(again)
+
+    def has_room(self, job: str, before: str | None) -> bool:
+        """Whether one more execution of a job could start, and the execution `before` it has ended."""
+        known = self._jobs.get(job)
+        if known is None:
+            return True
+        lane, ended = self._lanes[job], self._ledger.status_of(before) if before else None
+        return (ended is None or ended.terminal) and lane.occupancy.total < known.concurrency.limit
 
     def _make_room(self, lane: Lane, limit: int) -> None:
         """End the oldest of what runs or waits, so that only the newest are left, as many as may run."""
@@ -356,6 +354,7 @@ class Dispatcher:
             run.ended.set()
             run.answered.set()
             self._pump()
+            self._freed(pending.job)
 
     def _enqueue(self, record: Record, delay: float = 0.0) -> None:
         """Put a pending execution into its lane, to start when its retry delay is over."""
@@ -425,6 +424,7 @@ class Dispatcher:
         if self._lanes[pending.job].remove(pending.id) is not None:
             self._lanes.offer(pending.job)
             self._pump()
+            self._freed(pending.job)
         return record
 
     async def payload_of(self, record: Record) -> Payload | None:

@@ -9,12 +9,12 @@ from datetime import datetime
 import orjson
 
 from runner.engine.runs import definition_of
-from runner.engine.scheduler import Missed
 from runner.errors import InvalidRequestError
 from runner.execution.admission import Admission
 from runner.execution.firing import Firing
 from runner.execution.lifecycle import Reason, Status, Trigger
 from runner.execution.records import DEEPEST, Record, is_shallow, milliseconds
+from runner.execution.slots import Range
 from runner.ports import PayloadStore
 from runner.spec.models import Job, Payload
 
@@ -33,7 +33,7 @@ class Intake:
         self, job: Job, firing: Firing, admission: Admission, payload: Payload | None, now: datetime
     ) -> Record:
         """The line that says what has become of a firing."""
-        lateness = milliseconds(now - firing.scheduled_for) if firing.scheduled_for else None
+        lateness = milliseconds(now - firing.due) if firing.due else None
         return Record(
             id=self._new_id(now),
             job=job.id,
@@ -54,9 +54,8 @@ class Intake:
             definition=definition_of(job),
         )
 
-    def missed(self, missed: Missed, now: datetime) -> Record:
+    def missed(self, job: Job, missed: Range, now: datetime) -> Record:
         """The one line of a range of slots that nobody could run."""
-        job = missed.job
         record = self.first_line(job, Firing(job.id, Trigger.CRON), Admission(Status.CANCELLED), None, now)
         return replace(
             record,
@@ -84,27 +83,3 @@ class Intake:
             return record
         reference = await asyncio.to_thread(self._payloads.put, record.id, raw)
         return replace(record, payload=None, payload_ref=reference, payload_sha256=hashlib.sha256(raw).hexdigest())
-
-
-class Unwritten:
-    """Slots that the disk had no room for, as one range for each job: they are missed, and said to be later."""
-
-    def __init__(self) -> None:
-        self._ranges: dict[str, Missed] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._ranges)
-
-    def add(self, missed: Missed) -> None:
-        """Remember slots of a job besides those that are remembered already."""
-        job = missed.job.id
-        known = self._ranges.get(job)
-        if known is not None:
-            first, last = min(known.first, missed.first), max(known.last, missed.last)
-            missed = Missed(missed.job, first, last, known.count + missed.count)
-        self._ranges[job] = missed
-
-    def take(self) -> list[Missed]:
-        """All ranges; they are remembered no more."""
-        ranges, self._ranges = [*self._ranges.values()], {}
-        return ranges

@@ -39,7 +39,7 @@ class _Group:
             self.done.set_result(None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # frozen ones cost twice as much to make
 class _Entry:
     record: Record
     group: _Group
@@ -84,6 +84,7 @@ class Journal:
         self._size = BATCH
         self._writing = 0
         self._wake = asyncio.Event()
+        self._landed = asyncio.Event()
         self._subscriptions: set[Subscription] = set()
         self._closed = False
         self._ended = False
@@ -102,9 +103,17 @@ class Journal:
             InvalidRequestError: when the log can't hold it; nothing happened.
             StopRequestedError: when the journal takes no more.
         """
-        failed = await self.record_all((record,))
-        if failed:
-            raise failed[record.id].with_traceback(None)
+        group = _Group(asyncio.get_running_loop().create_future())
+        await self._room.acquire()
+        try:
+            self._enter(record, group)
+        except (IllegalTransitionError, StopRequestedError):
+            self._room.release()
+            raise
+        group.count_down()
+        await group.done
+        if group.failed:
+            raise group.failed[record.id].with_traceback(None)
 
     async def record_all(self, records: Sequence[Record]) -> dict[str, Exception]:
         """Write down transitions of different executions; what `record` would raise, by execution.
@@ -120,7 +129,7 @@ class Journal:
                 self._room.release()
                 group.failed[record.id] = error
         group.count_down()
-        await asyncio.shield(group.done)
+        await group.done
         return group.failed
 
     def _enter(self, record: Record, group: _Group) -> None:
@@ -136,8 +145,9 @@ class Journal:
 
     async def settled(self, execution: str) -> None:
         """Wait until no line of an execution is on its way: what the ledger says of it then is all there is."""
-        while (entry := self._in_flight.get(execution)) is not None:
-            await asyncio.wait([entry.group.done])
+        while execution in self._in_flight:
+            self._landed.clear()
+            await self._landed.wait()
 
     @contextlib.contextmanager
     def subscribe(self) -> Iterator[Subscription]:
@@ -161,6 +171,7 @@ class Journal:
                 self._writing = len(batch)
                 await self._write(batch)
                 self._writing = 0
+                self._landed.set()
         self._ended = True
         for subscription in self._subscriptions:
             subscription.end()

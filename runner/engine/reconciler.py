@@ -13,7 +13,7 @@ from runner.clock import Clock
 from runner.engine.dispatcher import Dispatcher
 from runner.engine.scheduler import Scheduler
 from runner.errors import Diagnostic, StorageError
-from runner.execution.records import format_instant
+from runner.execution.instants import format_instant
 from runner.plan import Action, Add, DesiredState, Plan, Remove, Replace, desire, plan
 from runner.ports import ChangeLog, JobSource
 
@@ -109,7 +109,7 @@ class Reconciler:
             desired = desire(snapshot.files, self._last(), now=self._clock.now())
             self._report(desired)
             planned = self._plan(desired, removing)
-            now = await self._enact(planned)
+            now = self._enact(planned)
             self.desired, self.held, self.synced_at = desired, planned.held, now
 
     def _last(self) -> DesiredState | None:
@@ -137,14 +137,9 @@ class Reconciler:
             _log.warning("nothing was removed", reason=planned.held)
         return replace(planned, actions=(*deleted, *planned.actions))
 
-    async def _enact(self, planned: Plan) -> datetime:
+    def _enact(self, planned: Plan) -> datetime:
         """Apply the plan at one instant: what was due up to it belongs to the old definitions."""
-        while True:
-            now = self._clock.now()
-            due = self._scheduler.due(now) if planned.actions else None
-            if due is None or not (due.slots or due.missed):
-                break
-            await self._dispatcher.fire(due)
+        now = self._clock.now()
         for action in planned.actions:
             self._scheduler.enact(action, now)
             self._dispatcher.enact(action)

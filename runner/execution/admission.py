@@ -30,6 +30,11 @@ class Occupancy:
     waiting_slots: int
     waiting_others: int
 
+    @property
+    def total(self) -> int:
+        """How many executions have not ended."""
+        return self.running + self.waiting_slots + self.waiting_others
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -101,8 +106,7 @@ def admit(
 
 
 def _admit_to_queue(job: Job, firing: Firing, note: FilterNote | None, occupancy: Occupancy) -> Admission:
-    taken = occupancy.running + occupancy.waiting_slots + occupancy.waiting_others
-    if taken < job.concurrency.limit:
+    if occupancy.total < job.concurrency.limit or firing.caught_up:
         return Admission(Status.PENDING, None, note)
     match job.concurrency.when_full:
         case WhenFull.SKIP:

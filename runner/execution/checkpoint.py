@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runner.execution.instants import format_instant
 from runner.execution.ledger import RECENT, WINDOW, Execution, JobHistory, Ledger
 from runner.execution.lifecycle import Status
-from runner.execution.records import Record, format_instant, read_carefully, read_plainly, to_dict
+from runner.execution.records import Record, read_carefully, read_plainly, to_dict
 from runner.spec.models import Payload
 
 
@@ -26,6 +27,9 @@ class FrozenHistory:
     previous: Payload | None
     last_success: datetime | None
     admitted: "array[float]"
+    settled: datetime | None
+    filter_errors: int
+    errors_in_a_row: int
 
 
 def freeze(ledger: Ledger, job: str) -> FrozenHistory:
@@ -40,6 +44,9 @@ def freeze(ledger: Ledger, job: str) -> FrozenHistory:
         history.previous,
         history.last_success,
         history.admitted[-WINDOW:],
+        history.settled,
+        history.filter_errors,
+        history.errors_in_a_row,
     )
 
 
@@ -59,6 +66,10 @@ def to_data(history: FrozenHistory) -> dict[str, Any]:
         data["previous"] = history.previous.value
     if history.last_success is not None:
         data["last_success"] = format_instant(history.last_success)
+    if history.settled is not None:
+        data["settled"] = format_instant(history.settled)
+    if history.filter_errors:
+        data["filter_errors"] = [history.filter_errors, history.errors_in_a_row]
     return data
 
 
@@ -79,6 +90,7 @@ def restored(jobs: Mapping[str, Any], latest: str) -> Ledger:
 
 def _history(data: Mapping[str, Any]) -> JobHistory:
     opened = [_execution(each) for each in data["open"]]
+    filter_errors, in_a_row = data.get("filter_errors", (0, 0))
     return JobHistory(
         open={execution.id: execution for execution in opened},
         first=datetime.fromisoformat(data["first"]) if "first" in data else None,
@@ -88,6 +100,9 @@ def _history(data: Mapping[str, Any]) -> JobHistory:
         previous=Payload(data["previous"]) if "previous" in data else None,
         last_success=datetime.fromisoformat(data["last_success"]) if "last_success" in data else None,
         admitted=array("d", b64decode(data["admitted"], validate=True)),
+        settled=datetime.fromisoformat(data["settled"]) if "settled" in data else None,
+        filter_errors=filter_errors,
+        errors_in_a_row=in_a_row,
     )
 
 

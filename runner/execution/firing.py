@@ -19,12 +19,17 @@ class PushEvent:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A job is to run: why, for which slot (an instant in UTC), with which payload, and who asked."""
+    """A job is to run: why, for which slot (an instant in UTC), with which payload, and who asked.
+
+    `due` is the slot with its jitter; a slot that is `caught_up` came due when nobody could run it.
+    """
 
     job: str
     trigger: Trigger
     payload: Payload | None = None
     scheduled_for: datetime | None = None
+    due: datetime | None = None
+    caught_up: bool = False
     event: PushEvent | None = None
     actor: str | None = None
     rerun_of: str | None = None

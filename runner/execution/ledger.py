@@ -83,7 +83,8 @@ class JobHistory:
     """What the ledger remembers of one job: its open executions, how the recent ones ended, and a few sums.
 
     `first` is when the first of all was created; `last` is the execution that ended last, without payload and
-    result.
+    result. `settled` is the job's mark: its last slot that has an outcome. `filter_errors` counts events on which
+    the filter failed, `errors_in_a_row` those since the last on which it did not.
     """
 
     open: dict[str, Execution] = field(default_factory=dict)
@@ -94,6 +95,21 @@ class JobHistory:
     previous: Payload | None = None
     last_success: datetime | None = None
     admitted: "array[float]" = field(default_factory=lambda: array("d"))
+    settled: datetime | None = None
+    filter_errors: int = 0
+    errors_in_a_row: int = 0
+
+    def take_first_line(self, line: Record) -> None:
+        """Take in what a first line says: an admission, a slot or slots, the verdict of the filter."""
+        if line.status is Status.PENDING:
+            remember_admission(self.admitted, line.at)
+        slot = line.until or line.scheduled_for
+        if slot is not None and (self.settled is None or slot > self.settled):
+            self.settled = slot
+        if line.filter is not None:
+            failed = line.reason is Reason.FILTER_ERROR
+            self.filter_errors += failed
+            self.errors_in_a_row = self.errors_in_a_row + 1 if failed else 0
 
 
 def remember_admission(admitted: "array[float]", at: datetime) -> None:
@@ -121,20 +137,22 @@ class Ledger:
         Raises:
             IllegalTransitionError: when the execution can't become what the record says; nothing changed.
         """
-        check_transition(record.id, self.status_of(record.id), record.status)
-        before = self._open.get(record.id)
-        created = before.created_at if before else record.at
-        execution = Execution(merge(before.record if before else None, record), created)
-        self._latest = max(self._latest, record.id)
-        history = self._jobs.setdefault(record.job, JobHistory())
-        if history.first is None:
-            history.first = created
-        if before is None and record.status is Status.PENDING:
-            remember_admission(history.admitted, record.at)
-        if execution.status.terminal:
+        id_, status = record.id, record.status
+        before = self._open.get(id_)
+        check_transition(id_, before.record.status if before else self.status_of(id_), status)
+        history = self._jobs.get(record.job)
+        if history is None:
+            history = self._jobs[record.job] = JobHistory(first=before.created_at if before else record.at)
+        if before is None:
+            execution = Execution(record, record.at)
+            self._latest = max(self._latest, id_)
+            history.take_first_line(record)
+        else:
+            execution = Execution(merge(before.record, record), before.created_at)
+        if status.terminal:
             self._close(history, execution)
         else:
-            self._open[record.id] = history.open[record.id] = execution
+            self._open[id_] = history.open[id_] = execution
         return execution
 
     def _close(self, history: JobHistory, execution: Execution) -> None:
@@ -153,8 +171,8 @@ class Ledger:
 
     def status_of(self, execution: str) -> Status | None:
         """The present status, or None where the ledger knows no such execution (any more)."""
-        found = self.get(execution)
-        return found.status if found else None
+        found = self._open.get(execution) or self._ended.get(execution)
+        return found.record.status if found else None
 
     def get(self, execution: str) -> Execution | None:
         """The execution with this id, open or among those that ended last."""

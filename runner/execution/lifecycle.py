@@ -20,6 +20,8 @@ class Status(StrEnum):
     FILTERED = "filtered"
     CANCELLED = "cancelled"
 
+    __hash__ = str.__hash__  # that of enumerations is written in Python, and every line is looked up by its status
+
     @property
     def terminal(self) -> bool:
         """Whether nothing can follow."""

@@ -6,7 +6,7 @@ milliseconds. Readers ignore keys that they don't know, so that newer writers do
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from runner.execution.firing import PushEvent
+from runner.execution.instants import format_instant
 from runner.execution.lifecycle import ErrorType, Failure, Reason, Status, Trigger
 from runner.spec.models import Mode, Payload
 
@@ -127,11 +128,6 @@ def milliseconds(span: timedelta) -> int:
     return max(0, round(span / timedelta(milliseconds=1)))
 
 
-def format_instant(instant: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds: `2026-10-30T08:00:00.000Z`."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
 Instant = Annotated[AwareDatetime, PlainSerializer(format_instant, return_type=str, when_used="json")]
 """A point in time at the door: any RFC 3339 text with an offset comes in, UTC with milliseconds goes out."""
 
@@ -169,9 +165,22 @@ def to_dict(record: Record) -> dict[str, Any]:
     return data
 
 
+def _written(value: Any) -> Any:
+    write = _WRITE.get(type(value))
+    if write is None:
+        raise TypeError(f"no record holds a {type(value).__name__}")
+    return write(value)
+
+
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 def to_line(record: Record) -> bytes:
     """The record as one line of UTF-8 JSON, newline included."""
-    return orjson.dumps(to_dict(record), option=orjson.OPT_APPEND_NEWLINE)
+    present = {"v": VERSION} | {
+        key: value for key, value in zip(_JSON_KEYS, _values_of(record), strict=True) if value is not None
+    }
+    return orjson.dumps(present, _written, _LINE)
 
 
 class ForeignLineError(ValueError):

@@ -1,45 +1,16 @@
 """Many expressions over many payloads: one JSON line in, one JSON line out, encoded as filtrex's oracle does.
 
 A result is `{"kind": "value", "value": …}`, `{"kind": "compile_error"}` or `{"kind": "runtime_error", "type": …}`
-with a `verdict` beside it. Numbers that JSON lacks are written as `{"$num": "NaN"}` and the like, and a value that
-is nested too deep for a line of JSON ends in `{"$cut": "list"}` or `{"$cut": "object"}`.
+with a `verdict` beside it; `runner.filters.encoding` says how values are written.
 """
 
-import math
 from typing import Any
 
 import orjson
 
+from runner.filters.encoding import Encoder
 from runner.filters.filter import Filter, FilterSyntaxError, compile_filter
-from runner.filters.javascript import double
-from runner.filters.site import kind_of
 from runner.filters.verdict import EvaluationError, VerdictKind
-
-_DEEPEST = 200
-"""Levels of a value that are written; the encoder of JSON has a limit of its own a little above."""
-
-
-def encode(value: Any, depth: int = 0) -> Any:
-    """A value of the filter language as JSON data."""
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return _number(double(value))
-    if depth > _DEEPEST:
-        return {"$cut": kind_of(value)}
-    if isinstance(value, list):
-        return [encode(item, depth + 1) for item in value]
-    return {key: encode(item, depth + 1) for key, item in value.items()}
-
-
-def _number(number: float) -> Any:
-    if math.isnan(number):
-        return {"$num": "NaN"}
-    if math.isinf(number):
-        return {"$num": "Infinity" if number > 0 else "-Infinity"}
-    if number == 0 and math.copysign(1, number) < 0:
-        return {"$num": "-0"}
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def evaluate(compiled: Filter, payload: Any) -> dict[str, Any]:
@@ -51,7 +22,7 @@ def evaluate(compiled: Filter, payload: Any) -> dict[str, Any]:
         result = {"kind": "runtime_error", "type": problem.type, "message": problem.message}
         return result | {"verdict": VerdictKind.ERROR.value}
     verdict = VerdictKind.PASS if value is True else VerdictKind.REJECT if value is False else VerdictKind.ERROR
-    return {"kind": "value", "value": encode(value), "verdict": verdict.value}
+    return {"kind": "value", "value": Encoder().encode(value), "verdict": verdict.value}
 
 
 def answer(line: bytes, *, filtrex: bool = False) -> bytes:

@@ -86,7 +86,7 @@ class Comparing(Writer):
             fast = emit.compare(left.code, emit.CONTAINED, emit.frozen(choices))
             slow = emit.call(READ["subset"], left.code, right.code, *sites)
             found = self.checked(emit.IfExp(usual, fast, slow), "boolean")
-        elif left.kind == "text":
+        elif left.kind == "text" and self.shares.few:
             first, items = self.held(left).code, self.variable_of(right)
             fast = emit.compare(first, emit.CONTAINED, emit.variable(items))
             slow = emit.call(READ["subset"], first, emit.variable(items), *sites)

@@ -41,12 +41,12 @@ _TIGHT_NOT: Final = "`not` binds tighter than the comparison: write `not (…)` 
 
 def compile_check(tree: Node, text: str, roots: Sequence[str], *, filtrex: bool) -> Callable[..., Verdict]:
     """A function from the values of the roots to the verdict."""
-    return _Compiler(text, roots, filtrex=filtrex).compile(tree, verdict=True)
+    return _Compiler(tree, text, roots, filtrex=filtrex).compile(verdict=True)
 
 
 def compile_value(tree: Node, text: str, roots: Sequence[str], *, filtrex: bool) -> Callable[..., Any]:
     """A function from the values of the roots to the value, or to the Verdict of an error."""
-    return _Compiler(text, roots, filtrex=filtrex).compile(tree, verdict=False)
+    return _Compiler(tree, text, roots, filtrex=filtrex).compile(verdict=False)
 
 
 def compile_trace(
@@ -56,16 +56,16 @@ def compile_trace(
 
     It is called for each node that is evaluated and is no literal.
     """
-    return _Compiler(text, roots, filtrex=filtrex, indices=indices).compile(tree, verdict=False)
+    return _Compiler(tree, text, roots, filtrex=filtrex, indices=indices).compile(verdict=False)
 
 
 class _Compiler(Comparing):
     """Compiles one tree; what lies deep in it becomes a function of its own, so that nothing recurses far."""
 
     def __init__(
-        self, text: str, roots: Sequence[str], *, filtrex: bool, indices: dict[int, int] | None = None
+        self, tree: Node, text: str, roots: Sequence[str], *, filtrex: bool, indices: dict[int, int] | None = None
     ) -> None:
-        super().__init__(text)
+        super().__init__(tree, text)
         self._filtrex = filtrex
         self._constants = {} if filtrex else CONSTANTS
         self._indices = indices
@@ -74,11 +74,11 @@ class _Compiler(Comparing):
         self._level = 0
         self._outlined: list[tuple[str, Node, bool]] = []
 
-    def compile(self, tree: Node, *, verdict: bool) -> Callable[..., Any]:
+    def compile(self, *, verdict: bool) -> Callable[..., Any]:
         if verdict:
-            self._return_verdict(tree)
+            self._return_verdict(self.tree)
         else:
-            self.block.append(emit.Return(self._value(tree).code))
+            self.block.append(emit.Return(self._value(self.tree).code))
         definitions = [emit.function("f0", self._parameters, self.block)]
         while self._outlined:
             name, node, total = self._outlined.pop()
@@ -320,6 +320,7 @@ class _Compiler(Comparing):
             return self._presence(node, name)
         operands = [self.held(self._value(argument)) for argument in node.arguments]
         site = _site(node, f"{name}()")
+        site.shares = self.shares
         if function is None:
             verdict = site.problem("UnknownFunctionError", f"there is no function `{name}`")
             self.block.append(emit.Return(self.put(verdict)))
@@ -337,7 +338,8 @@ class _Compiler(Comparing):
             if operands[0].kind != "text":
                 self.block.append(emit.when(emit.not_of_type(variable, STR), [emit.Return(general)]))
             return Operand(emit.call(READ[function.name], operands[0].code), "text")
-        if function.name == "includes" and len(operands) == 2 and isinstance(operands[1].literal, str):
+        is_search = function.name == "includes" and len(operands) == 2 and isinstance(operands[1].literal, str)
+        if is_search and self.shares.few:
             self.block.append(emit.when(emit.not_of_type(variable, LIST), [emit.Return(general)]))
             return Operand(emit.compare(operands[1].code, emit.CONTAINED, operands[0].code), "boolean")
         return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import ExpressionError, Mistake, Severity
 from runner.filters.checker import check_tree
@@ -30,7 +30,8 @@ class Filter:
     """A filter, ready to be asked. Made by `compile_filter`; immutable, and safe to share between threads.
 
     `check` is the compiled code itself: call it with the payload (with more than one root: with the values of
-    `roots`, in that order) and it returns the verdict. It never raises, whatever the JSON value.
+    `roots`, in that order) and it returns the verdict. It never raises, whatever the JSON value. It is made when
+    it is first asked for: most filters that are read are never asked.
     """
 
     __slots__ = ("_value", "check", "filtrex", "roots", "text", "tree", "warnings")
@@ -45,8 +46,16 @@ class Filter:
         self.roots = roots
         self.warnings = warnings
         self.filtrex = filtrex
-        self.check = compile_check(tree, text, roots, filtrex=filtrex)
         self._value: Callable[..., Any] | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Only what is not there yet comes here, so that a check costs no more than a call."""
+            if name != "check":
+                raise AttributeError(name)
+            self.check = compile_check(self.tree, self.text, self.roots, filtrex=self.filtrex)
+            return self.check
 
     def __repr__(self) -> str:
         return f"Filter({self.text!r})"

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from runner.filters.javascript import NotPrimitiveError, to_number
+from runner.filters.javascript import NotPrimitiveError, TooLongError, to_number
 from runner.filters.operators import ABSENT, holds
 from runner.filters.site import Site
+from runner.filters.verdict import Verdict
+from runner.filters.work import SMALL_ITEMS
 
 _EXACT_HALF: Final = 2.0**52
 
@@ -65,26 +67,36 @@ def _extreme(numbers: list[float], start: float) -> float:
 
 def _numeric(compute: Callable[[float], float]) -> Callable[..., Any]:
     def call(site: Site, value: Any = math.nan, *_: Any) -> Any:
-        try:
-            return compute(to_number(value))
-        except NotPrimitiveError:
-            return _not_primitive(site)
+        number = _converted(site, value)
+        return number if type(number) is Verdict else compute(number)
 
     return call
 
 
 def _extremum(start: float) -> Callable[..., Any]:
     def call(site: Site, *values: Any) -> Any:
-        try:
-            return _extreme([to_number(value) for value in values], start)
-        except NotPrimitiveError:
-            return _not_primitive(site)
+        numbers = []
+        for value in values:
+            number = _converted(site, value)
+            if type(number) is Verdict:
+                return number
+            numbers.append(number)
+        return _extreme(numbers, start)
 
     return call
 
 
-def _not_primitive(site: Site) -> Any:
-    return site.problem("TypeError", "an object with a field toString can't become a number")
+def _converted(site: Site, value: Any) -> Any:
+    """An argument as a number, or the Verdict of an error."""
+    most = SMALL_ITEMS
+    if type(value) is list and site.shares is not None:
+        most = site.shares.items
+    try:
+        return to_number(value, most)
+    except NotPrimitiveError:
+        return site.problem("TypeError", "an object with a field toString can't become a number")
+    except TooLongError:
+        return site.too_much("the list is", f"at most {most:,} items")
 
 
 def _mapping(convert: Callable[[str], str]) -> Callable[..., Any]:
@@ -95,7 +107,11 @@ def _mapping(convert: Callable[[str], str]) -> Callable[..., Any]:
 
 
 def _includes(site: Site, items: Any = None, value: Any = ABSENT, *_: Any) -> Any:
-    return holds(items, value) if type(items) is list else site.unfit(items, "list")
+    if type(items) is not list:
+        return site.unfit(items, "list")
+    if len(items) > SMALL_ITEMS and site.shares is not None and len(items) > site.shares.items:
+        return site.too_much("the list is", f"at most {site.shares.items:,} items")
+    return holds(items, value)
 
 
 def _exists(_site: Site, value: Any = None, *_: Any) -> bool:

@@ -16,12 +16,17 @@ EXACT: Final = 2**53
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _RADIX = re.compile(r"0(?:[xX](?P<hex>[0-9a-fA-F]+)|[oO](?P<octal>[0-7]+)|[bB](?P<binary>[01]+))")
 _INFINITIES = {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}
+_SCALARS = frozenset({int, float, str, bool, type(None)})
 _LARGEST_PLAIN_EXPONENT = 21
 _SMALLEST_PLAIN_EXPONENT = -6
 
 
 class NotPrimitiveError(Exception):
     """An object that shadows `toString` with a field of its own can't be converted."""
+
+
+class TooLongError(Exception):
+    """A list has more items, with those of lists inside it, than may be looked at."""
 
 
 def double(number: float) -> float:
@@ -77,8 +82,13 @@ def text_number(text: str) -> float:
     return _INFINITIES.get(text, math.nan)
 
 
-def to_number(value: Any) -> float:
-    """`Number(value)` of a JSON value; raises NotPrimitiveError as JavaScript raises TypeError."""
+def to_number(value: Any, most: float = math.inf) -> float:
+    """`Number(value)` of a JSON value.
+
+    Raises:
+        NotPrimitiveError: where JavaScript raises TypeError.
+        TooLongError: a list has more than `most` items.
+    """
     kind = type(value)
     if kind is float:
         return float(value)
@@ -88,11 +98,11 @@ def to_number(value: Any) -> float:
         return text_number(value)
     if value is None:
         return 0.0
-    return _container_number(value)
+    return _container_number(value, most)
 
 
-def _container_number(value: Any) -> float:
-    _refuse_shadowed(value)
+def _container_number(value: Any, most: float) -> float:
+    _refuse_shadowed(value, most)
     # A list converts through its text, so a list of one is its item, and of none is blank.
     nested = False
     while type(value) is list and len(value) == 1:
@@ -105,13 +115,17 @@ def _container_number(value: Any) -> float:
     return to_number(value) or 0.0  # the text of -0 is "0"
 
 
-def _refuse_shadowed(value: Any) -> None:
+def _refuse_shadowed(value: Any, most: float) -> None:
     """Look for an object with its own `toString` where the conversion to text would meet it."""
-    pending = [value]
+    pending, seen = [value], 0
     while pending:
         item = pending.pop()
         if type(item) is list:
-            pending.extend(part for part in item if type(part) in (list, dict))
+            seen += len(item)
+            if seen > most:
+                raise TooLongError
+            if not _SCALARS.issuperset(map(type, item)):
+                pending.extend(part for part in item if type(part) in (list, dict))
         elif type(item) is dict and "toString" in item:
             raise NotPrimitiveError
 

@@ -4,6 +4,8 @@ Every function returns the value, or the `Verdict` that ends the evaluation; non
 """
 
 import math
+from itertools import repeat
+from operator import is_
 from typing import Any, Final
 
 from runner.filters.javascript import (
@@ -16,6 +18,7 @@ from runner.filters.javascript import (
 from runner.filters.patterns import Pattern, PatternError, compile_pattern, matches
 from runner.filters.site import Site
 from runner.filters.verdict import Verdict
+from runner.filters.work import SMALL_ITEMS, SMALL_STEPS
 
 LONGEST_TEXT: Final = 4 * 1024 * 1024
 """Characters that `+` may build, so that an evaluation stays bounded."""
@@ -131,7 +134,17 @@ def match(subject: Any, pattern: Any, subject_site: Site, pattern_site: Site) ->
 def match_compiled(subject: Any, pattern: Pattern, site: Site) -> Any:
     """`subject ~= pattern` for a pattern that was compiled with the expression."""
     subject = text(subject, site)
-    return subject if type(subject) is Verdict else matches(pattern, subject)
+    if type(subject) is Verdict:
+        return subject
+    if len(subject) * pattern.size > SMALL_STEPS and site.shares is not None:
+        longest = site.shares.steps // pattern.size
+        if _bytes_of(subject) > longest:
+            return site.too_much("the text is", f"at most {longest:,} bytes with a pattern of this size")
+    return matches(pattern, subject)
+
+
+def _bytes_of(subject: str) -> int:
+    return len(subject) if subject.isascii() else len(subject.encode("utf-8", "surrogatepass"))
 
 
 def subset(left: Any, right: Any, left_site: Site, right_site: Site) -> Any:
@@ -142,30 +155,55 @@ def subset(left: Any, right: Any, left_site: Site, right_site: Site) -> Any:
         return right_site.wrong(right, *_CONTAINABLE)
     wanted = left if type(left) is list else [left]
     present = right if type(right) is list else [right]
+    if len(wanted) + len(present) > SMALL_ITEMS and left_site.shares is not None:
+        most = left_site.shares.items
+        if len(wanted) + len(present) > most:
+            return left_site.too_much("the lists are", f"at most {most:,} items together")
     if len(wanted) <= 1 or len(wanted) * len(present) <= _FEW:
         return all(holds(present, item) for item in wanted)
     kinds = {*map(type, wanted), *map(type, present)}
-    if kinds == {str} or (kinds == {int} and _are_exact(wanted) and _are_exact(present)):
+    if kinds == {str} or (kinds <= _NUMBERS and _are_exact(wanted) and _are_exact(present)):
         return set(present).issuperset(wanted)
-    keys = {value_key(item) for item in present}
-    return all(value_key(item) in keys for item in wanted)
+    keys = {item if type(item) is str else value_key(item) for item in present}
+    return all((item if type(item) is str else value_key(item)) in keys for item in wanted)
 
 
 _CONTAINABLE = ("list", "text", "number", "boolean", "object")
+_NUMBERS: Final = {int, float}
 
 
-def _are_exact(numbers: list[int]) -> bool:
-    return not numbers or (min(numbers) > -EXACT and max(numbers) < EXACT)
+def _are_exact(numbers: list[float]) -> bool:
+    """Whether Python finds exactly those numbers equal that are the same."""
+    if not numbers:
+        return True
+    # Of nothing but numbers, one that is none makes the sum one that is none, too.
+    return min(numbers) > -EXACT and max(numbers) < EXACT and not math.isnan(math.fsum(numbers))
 
 
 def holds(items: list[Any], value: Any) -> bool:
-    """Whether a list has a value, by SameValueZero."""
+    """Whether a list has a value, by SameValueZero; mostly at the speed of Python's own search."""
     kind = type(value)
     if kind is str:
         return value in items
-    if (kind is int or kind is float) and -EXACT < value < EXACT and value not in items:
-        return False  # below this, what is the same is equal to Python, too, which is quick at it
-    return any(same_value(item, value) for item in items)
+    if kind is int or kind is float:
+        if -EXACT < value < EXACT:
+            return _holds_exact(items, value)
+        return any(same_value(item, value) for item in items)
+    # There is one null, one true and one false; lists and objects are the same where they are identical.
+    return any(map(is_, items, repeat(value)))
+
+
+def _holds_exact(items: list[Any], value: float) -> bool:
+    """The same for a number that equals in Python what it is the same as, and besides only true or false."""
+    position = 0
+    try:
+        while True:
+            position = items.index(value, position)
+            if type(items[position]) is not bool:
+                return True
+            position += 1
+    except ValueError:
+        return False
 
 
 def take(value: Any, site: Site) -> Any:

@@ -1,5 +1,6 @@
 """Text to syntax tree: lark parses, and this module builds the nodes and words the mistakes."""
 
+import io
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -225,11 +226,19 @@ class _Builder(Transformer[Token, Node]):
 
 @cache
 def _lark() -> Lark:
-    """The parser, whose tables take a moment to build and are built when the first filter is compiled."""
-    return Lark(
+    """The parser, whose tables take a moment to build and are built when the first filter is compiled.
+
+    It is saved and loaded, because the keys of fresh tables are tokens, whose comparison is slow: a seventh of the
+    time to parse.
+    """
+    fresh = Lark(
         files("runner.filters").joinpath("grammar.lark").read_text(encoding="utf-8"),
         parser="lalr",
         lexer=FilterLexer,
         transformer=_Builder(),
         maybe_placeholders=False,
     )
+    saved = io.BytesIO()
+    fresh.save(saved)
+    saved.seek(0)
+    return Lark.load(saved)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from runner.filters.verdict import FilterProblem, Verdict, VerdictKind
+from runner.filters.work import Shares
 
 KINDS = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
 """The language's names for the types of JSON values, but for null."""
@@ -33,10 +34,10 @@ class Site:
 
     A failing filter must not cost much more than a passing one, so each distinct problem of a place is
     worded once: there are few, because messages name the types of values and never the values. `gone` has
-    those for objects that lack the key of a step.
+    those for objects that lack the key of a step, and `shares` what a costly part may do.
     """
 
-    __slots__ = ("_given", "end", "gone", "guard", "hint", "keys", "owner", "path", "start", "written")
+    __slots__ = ("_given", "end", "gone", "guard", "hint", "keys", "owner", "path", "shares", "start", "written")
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Site:
         self.path = path
         self.guard = guard
         self.hint = hint
+        self.shares: Shares | None = None
         self.gone: list[Verdict | None] = [None] * len(keys)
         self._given: dict[object, Verdict] = {}
 
@@ -116,6 +118,10 @@ class Site:
             help_ = "compare it with something"
             verdict = self._given[type(value)] = self.problem("NotBooleanError", message, help_=help_)
         return verdict
+
+    def too_much(self, what: str, most: str) -> Verdict:
+        """A costly part would take more than its share."""
+        return self.problem("RangeError", f"{what} too long for `{self.written}` in this filter: {most}")
 
     def problem(self, type_: str, message: str, *, path: str | None = None, help_: str | None = None) -> Verdict:
         """Any other problem here."""

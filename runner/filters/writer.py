@@ -10,6 +10,7 @@ from runner.filters.javascript import EXACT, same
 from runner.filters.site import Site
 from runner.filters.tree import Node
 from runner.filters.verdict import PASSED, REJECTED, Verdict
+from runner.filters.work import Shares
 
 NO_LITERAL: Final = object()
 
@@ -99,8 +100,10 @@ def number_constant(value: float) -> ast.expr:
 class Writer:
     """Writes statements into the current block."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, tree: Node, text: str) -> None:
+        self.tree = tree
         self.text = text
+        self.shares = Shares(tree, text)
         self.names: dict[str, Any] = dict(NAMES)
         self.block: list[ast.stmt] = []
         self._count = 0
@@ -118,7 +121,9 @@ class Writer:
 
     def site(self, node: Node, written: str, hint: str | None = None) -> ast.expr:
         """A place for the errors of one operand or call."""
-        return self.put(Site(node.start, node.end, written=written, hint=hint))
+        site = Site(node.start, node.end, written=written, hint=hint)
+        site.shares = self.shares
+        return self.put(site)
 
     def begin(self) -> list[ast.stmt]:
         """Start a new block, and give the one around it."""

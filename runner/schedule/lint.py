@@ -35,8 +35,8 @@ def lint_schedule(schedule: Schedule, now: datetime) -> tuple[Mistake, ...]:
     if rule.never:
         return (_never(expression, columns),)
     found = [*_long_steps(expression), *_skipped_months(expression, columns), *_both_days(expression)]
-    if rule.fixed_time:
-        found += _clock_changes(schedule, rule, expression, now)
+    clock_changes = _clock_changes if rule.fixed_time else _days_without_run
+    found += clock_changes(schedule, rule, expression, now)
     return tuple(found)
 
 
@@ -130,6 +130,24 @@ def _clock_changes(schedule: Schedule, rule: Pattern, expression: Expression, no
         yield describe(schedule.zone, change, wall, start, end)
 
 
+def _days_without_run(
+    schedule: Schedule, rule: Pattern, expression: Expression, now: datetime
+) -> Iterator[Mistake]:
+    """The next day on which the clock skips all times of a job that follows elapsed time."""
+    minute, hour = expression.fields[:2]
+    for change in _coming_changes(schedule.timezone, now.date()):
+        if change.at <= now or not change.skips or change.is_correction:
+            continue
+        midnight = change.wall_after.replace(hour=0, minute=0, second=0)
+        walls = list(rule.walls(midnight, midnight + timedelta(days=1)))
+        if walls and change.wall_before <= walls[0] and walls[-1] < change.wall_after:
+            times = f"{walls[0]:%H:%M} to {walls[-1]:%H:%M} do" if walls[1:] else f"{walls[0]:%H:%M} does"
+            what = f"{times} not exist in {schedule.timezone} on {midnight:%Y-%m-%d}, when the clock goes from"
+            what += f" {change.wall_before:%H:%M} to {change.wall_after:%H:%M}: the job does not run on that day"
+            yield _warning("schedule-dst-gap", what, *_span(minute, hour), _avoid(change))
+            return
+
+
 def _gap(zone: ZoneInfo, change: Change, wall: datetime, start: int, end: int) -> Mistake:
     what = f"{wall:%H:%M} does not exist in {zone.key} on {wall:%Y-%m-%d}, when the clock goes from"
     what += f" {_clock(change.wall_before, wall)} to {_clock(change.wall_after, wall)}"
@@ -146,6 +164,8 @@ def _repeat(zone: ZoneInfo, change: Change, wall: datetime, start: int, end: int
 
 
 def _avoid(change: Change) -> str:
+    if change.is_correction:
+        return "this happens once; write timezone: UTC, if it matters"
     first, last = sorted((change.wall_before, change.wall_after))
     return f"take a time outside {first:%H:%M} to {last:%H:%M}, or timezone: UTC, if that matters"
 

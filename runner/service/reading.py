@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import datetime
-from itertools import islice
+from heapq import merge
+from itertools import islice, repeat
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from runner import __version__
 from runner.clock import Clock
@@ -13,13 +14,17 @@ from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJob
 from runner.execution.health import is_overdue
 from runner.execution.ledger import Execution, Ledger, id_time, is_first, newest
 from runner.execution.lifecycle import Status
-from runner.execution.records import DefinitionLine, ErrorLine, Record
+from runner.execution.records import Record
 from runner.plan import DesiredState
 from runner.ports import Pause
 from runner.schedule.durations import format_duration
+from runner.schedule.words import in_words
+from runner.service.slots import local_time, slot_view
 from runner.service.views import (
     AgentView,
+    DefinitionView,
     DiagnosticView,
+    ErrorView,
     ExecutionView,
     HistoryQuery,
     JobDetail,
@@ -149,12 +154,12 @@ class Reading:
         """One job with all its settings."""
         found = self.find(job)
         view = self._view(found)
-        coming = (run.scheduled_for for run in self._runs(found, self._clock.now()))
         return JobDetail(
-            **dict(view),
+            **{each.name: getattr(view, each.name) for each in fields(view)},
             prompt=found.prompt,
+            schedule_in_words=in_words(found.schedule) if found.schedule else None,
             settings=_settings(found),
-            next_runs=list(islice(coming, 5)),
+            next_runs=list(islice(self._slots(found, self._clock.now()), 5)),
             diagnostics=[DiagnosticView.of(d) for d in self._diagnostics() if d.job == job],
         )
 
@@ -181,7 +186,7 @@ class Reading:
             last=self._last(job.id),
             overdue=self._is_overdue(job),
             labels=dict(job.labels),
-            definition=DefinitionLine(path=job.origin.path, line=job.origin.line, sha256=job.digest),
+            definition=DefinitionView(path=job.origin.path, line=job.origin.line, sha256=job.digest),
             live=self._facts.live,
         )
 
@@ -199,7 +204,7 @@ class Reading:
         if execution is None:
             return None
         record = execution.record
-        error = ErrorLine(type=record.error.type, message=record.error.message) if record.error else None
+        error = ErrorView(type=record.error.type, message=record.error.message) if record.error else None
         return LastExecution(id=record.id, status=record.status, at=record.at, reason=record.reason, error=error)
 
     # -- time ------------------------------------------------------------------------------------------------
@@ -208,23 +213,18 @@ class Reading:
         """The coming instants of one job, or of all together, soonest first."""
         if not 1 <= count <= MOST:
             raise InvalidRequestError(f"the number of runs must be from 1 to {MOST}")
-        jobs = [self.find(job)] if job else list(self._facts.jobs.values())
+        jobs = {job: self.find(job)} if job else dict(self._facts.jobs)
         after = start or self._clock.now()
-        runs = [run for one in jobs for run in islice(self._runs(one, after), count)]
-        return sorted(runs, key=lambda run: (run.scheduled_for, run.job))[:count]
+        slots = merge(*(zip(self._slots(one, after), repeat(name)) for name, one in jobs.items()))
+        return [slot_view(jobs[name], slot) for slot, name in islice(slots, count)]
 
-    def _runs(self, job: Job, after: datetime) -> Iterator[NextRun]:
+    def _slots(self, job: Job, after: datetime) -> Iterator[datetime]:
         pause = self._facts.pause(job.id)
         if job.schedule is None or not job.enabled or (pause and pause.until is None):
             return
         slot = job.schedule.after(max(after, pause.until) if pause and pause.until else after)
         while slot is not None:
-            yield NextRun(
-                job=job.id,
-                scheduled_for=slot,
-                local=local_time(slot, job.timezone),
-                note=job.schedule.note(slot),
-            )
+            yield slot
             slot = job.schedule.after(slot)
 
     # -- executions ------------------------------------------------------------------------------------------
@@ -344,9 +344,7 @@ class Reading:
         if first is None:
             return None
         job, slot = first
-        found = self._facts.jobs[job]
-        note = found.schedule.note(slot) if found.schedule else None
-        return NextRun(job=job, scheduled_for=slot, local=local_time(slot, found.timezone), note=note)
+        return slot_view(self._facts.jobs[job], slot)
 
     def _diagnostics(self) -> Iterable[Any]:
         return self._facts.desired.diagnostics if self._facts.desired else ()
@@ -355,11 +353,6 @@ class Reading:
 def _matches(execution: str, wanted: str) -> bool:
     """Ids share their first characters when they are of one time, so the end identifies as well."""
     return execution.startswith(wanted) or execution.endswith(wanted)
-
-
-def local_time(instant: datetime, timezone: str) -> str:
-    """RFC 3339 in a zone: `2026-10-30T09:00:00+01:00`."""
-    return instant.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")
 
 
 def _settings(job: Job) -> dict[str, SettingView]:
@@ -373,6 +366,7 @@ def _settings(job: Job) -> dict[str, SettingView]:
         "filter": job.filter.text if job.filter else None,
         "payload": job.payload.value if job.payload else None,
         "enabled": job.enabled,
+        "jitter": format_duration(job.jitter) if job.jitter else None,
         "timeout": format_duration(job.timeout),
         "concurrency": {"limit": job.concurrency.limit, "when_full": job.concurrency.when_full.value},
         "rate_limit": job.rate_limit.text if job.rate_limit else None,

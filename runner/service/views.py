@@ -1,35 +1,44 @@
-"""What people and programs see of jobs, executions and the runner: one shape for HTTP, command line and page."""
+"""What people and programs see of jobs, executions and the runner: one shape for HTTP, command line and page.
+
+Views are plain values, so that a command that only shows an answer starts without the machinery that made it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
 
 from runner.errors import Diagnostic, Severity, Span
-from runner.execution.ledger import Execution
-from runner.execution.lifecycle import Reason, Status
-from runner.execution.records import (
-    DefinitionLine,
-    ErrorLine,
-    Instant,
-    RecordLine,
-    to_dict,
-)
-from runner.ports import Pause
+from runner.execution.instants import format_instant
+from runner.execution.lifecycle import ErrorType, Reason, Status, Trigger
+
+if TYPE_CHECKING:
+    # Only named here: whoever shows an answer need not load what folds the records.
+    from runner.execution.ledger import Execution
+    from runner.ports import Pause
 
 
-class View(BaseModel):
+def _said(description: str) -> dict[str, str]:
+    """What is known of a field beside its type."""
+    return {"description": description}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
     """A read-only answer; keys without a value are left out when it is written."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+
+V = TypeVar("V", bound=View)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticView(View):
     """One problem in one place of one file."""
 
-    rule: str = Field(description="Stable id of the rule that found it.")
-    severity: str = Field(description="`error`, `warning` or `info`.")
+    rule: str = field(metadata=_said("Stable id of the rule that found it."))
+    severity: str = field(metadata=_said("`error`, `warning` or `info`."))
     message: str
     path: str
     line: int | None = None
@@ -37,7 +46,9 @@ class DiagnosticView(View):
     end_line: int | None = None
     end_column: int | None = None
     help: str | None = None
-    source: str | None = Field(None, description="The first line of the span, as it stands in the file.")
+    source: str | None = field(
+        default=None, metadata=_said("The first line of the span, as it stands in the file.")
+    )
     job: str | None = None
 
     def diagnostic(self) -> Diagnostic:
@@ -83,30 +94,61 @@ class DiagnosticView(View):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PauseView(View):
     """A job switched off at run time."""
 
-    by: str = Field(description="Who paused it.")
-    at: Instant
+    by: str = field(metadata=_said("Who paused it."))
+    at: datetime
     reason: str | None = None
-    until: Instant | None = Field(None, description="When it ends by itself.")
+    until: datetime | None = field(default=None, metadata=_said("When it ends by itself."))
 
     @classmethod
-    def of(cls, pause: Pause) -> "PauseView":
+    def of(cls, pause: "Pause") -> "PauseView":
         """The view of a pause."""
         return cls(by=pause.by, at=pause.at, reason=pause.reason, until=pause.until)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorView(View):
+    """Why an attempt failed."""
+
+    type: ErrorType
+    message: str
+    detail: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterView(View):
+    """What the job's filter said about the payload."""
+
+    verdict: str
+    message: str | None = None
+    path: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionView(View):
+    """Which text of a job is in force."""
+
+    path: str
+    line: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LastExecution(View):
     """How a job's newest execution stands."""
 
     id: str
     status: Status
-    at: Instant
+    at: datetime
     reason: Reason | None = None
-    error: ErrorLine | None = None
+    error: ErrorView | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobView(View):
     """A job and how it stands."""
 
@@ -118,20 +160,22 @@ class JobView(View):
     schedule: str | None = None
     timezone: str | None = None
     filter: str | None = None
-    enabled: bool = Field(description="What the file says.")
-    paused: PauseView | None = Field(None, description="The pause at run time, if there is one.")
-    stale: list[DiagnosticView] = Field(
-        default_factory=list, description="Why the file's present version is not in force."
+    enabled: bool = field(metadata=_said("What the file says."))
+    paused: PauseView | None = field(default=None, metadata=_said("The pause at run time, if there is one."))
+    stale: list[DiagnosticView] = field(
+        default_factory=list, metadata=_said("Why the file's present version is not in force.")
     )
-    next_run: Instant | None = None
-    next_run_local: str | None = Field(None, description="The same instant in the job's zone, with its offset.")
+    next_run: datetime | None = None
+    next_run_local: str | None = field(
+        default=None, metadata=_said("The same instant in the job's zone, with its offset.")
+    )
     running: int = 0
     pending: int = 0
     last: LastExecution | None = None
-    overdue: bool = Field(False, description="Whether the last success is older than the job expects.")
-    labels: dict[str, str] = Field(default_factory=dict)
-    definition: DefinitionLine
-    live: bool = Field(description="Whether a running runner says so, or the files alone.")
+    overdue: bool = field(default=False, metadata=_said("Whether the last success is older than the job expects."))
+    labels: dict[str, str] = field(default_factory=dict)
+    definition: DefinitionView
+    live: bool = field(metadata=_said("Whether a running runner says so, or the files alone."))
 
     @property
     def state(self) -> str:
@@ -145,37 +189,65 @@ class JobView(View):
         return "overdue" if self.overdue else "active"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SettingView(View):
     """One value of a job, and where it comes from."""
 
-    value: Any
+    value: Any = None
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobDetail(JobView):
     """A job with everything that decides what it does."""
 
     prompt: str
-    settings: dict[str, SettingView] = Field(description="Values in force, and where each comes from.")
-    next_runs: list[Instant] = Field(default_factory=list)
-    diagnostics: list[DiagnosticView] = Field(default_factory=list)
+    schedule_in_words: str | None = field(default=None, metadata=_said("The schedule as a sentence."))
+    settings: dict[str, SettingView] = field(metadata=_said("Values in force, and where each comes from."))
+    next_runs: list[datetime] = field(default_factory=list)
+    diagnostics: list[DiagnosticView] = field(default_factory=list)
 
 
-class ExecutionView(RecordLine):
-    """An execution as its lines tell it, with the keys of a record."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionView(View):
+    """An execution as its lines tell it: `line` has all of that, with the keys of a record."""
 
-    created_at: Instant = Field(description="When its first line was written.")
+    id: str
+    job: str
+    name: str
+    agent: str
+    mode: str
+    trigger: Trigger
+    status: Status
+    at: datetime
+    created_at: datetime = field(metadata=_said("When its first line was written."))
+    reason: Reason | None = None
+    scheduled_for: datetime | None = None
+    lateness_ms: int | None = None
+    not_before: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_ms: int | None = None
+    attempt: int | None = None
+    actor: str | None = None
+    cancelled_by: str | None = None
+    rerun_of: str | None = None
+    payload: Any = None
+    filter: FilterView | None = None
+    result: Any = None
+    error: ErrorView | None = None
+    count: int | None = None
+    line: Mapping[str, Any]
 
     @classmethod
-    def of(cls, execution: Execution) -> "ExecutionView":
+    def of(cls, execution: "Execution") -> "ExecutionView":
         """The view of an execution."""
-        return cls.model_validate({**to_dict(execution.record), "created_at": execution.created_at})
+        from runner.execution.records import to_dict  # noqa: PLC0415 - whoever has an execution has it loaded
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON data with absent keys absent, as in a record."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return read(cls, {**to_dict(execution.record), "created_at": format_instant(execution.created_at)})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView(View):
     """An agent and who uses it."""
 
@@ -184,45 +256,51 @@ class AgentView(View):
     description: str
     type: str
     command: list[str] | None = None
-    path: str | None = Field(None, description="Its file; absent for the built-in agent.")
+    path: str | None = field(default=None, metadata=_said("Its file; absent for the built-in agent."))
     line: int | None = None
-    jobs: list[str] = Field(default_factory=list, description="Ids of the jobs that use it.")
+    jobs: list[str] = field(default_factory=list, metadata=_said("Ids of the jobs that use it."))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NextRun(View):
     """One coming instant of one job."""
 
     job: str
-    scheduled_for: Instant
-    local: str = Field(description="The same instant in the job's zone, with its offset.")
-    note: str | None = Field(None, description="What a clock change does to it.")
+    scheduled_for: datetime
+    local: str = field(metadata=_said("The same instant in the job's zone, with its offset."))
+    note: str | None = field(default=None, metadata=_said("What a clock change does to it."))
+    jitter_ms: int | None = field(
+        default=None, metadata=_said("How much later than its slot it starts, where the job has a jitter.")
+    )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView(View):
     """How the runner stands."""
 
-    live: bool = Field(description="Whether a runner answers.")
+    live: bool = field(metadata=_said("Whether a runner answers."))
     version: str
     jobs_dir: str
     state_dir: str
     jobs: int
-    invalid: int = Field(0, description="Documents with errors.")
+    invalid: int = field(default=0, metadata=_said("Documents with errors."))
     running: int = 0
     pending: int = 0
-    counts: dict[str, int] = Field(default_factory=dict, description="Ended executions by status.")
+    counts: dict[str, int] = field(default_factory=dict, metadata=_said("Ended executions by status."))
     next: NextRun | None = None
-    paused: list[str] = Field(default_factory=list)
-    stale: list[str] = Field(default_factory=list)
-    overdue: list[str] = Field(
-        default_factory=list, description="Jobs whose last success is older than they expect."
+    paused: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    overdue: list[str] = field(
+        default_factory=list, metadata=_said("Jobs whose last success is older than they expect.")
     )
-    held: str | None = Field(None, description="Why jobs that vanished from the files still run.")
-    synced_at: Instant | None = None
-    started_at: Instant | None = None
+    held: str | None = field(default=None, metadata=_said("Why jobs that vanished from the files still run."))
+    synced_at: datetime | None = None
+    started_at: datetime | None = None
     pid: int | None = None
-    diagnostics: list[DiagnosticView] = Field(default_factory=list)
+    diagnostics: list[DiagnosticView] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted(View):
     """What a deletion removed."""
 
@@ -241,21 +319,37 @@ class HistoryQuery:
     before: str | None = None
 
 
-def to_json(view: BaseModel) -> dict[str, Any]:
+class ForeignAnswerError(ValueError):
+    """JSON data that is no such view; the message says where."""
+
+
+def read(kind: type[V], data: Any) -> V:
+    """A view from its JSON data; keys that nobody knows are passed over.
+
+    Raises:
+        ForeignAnswerError: when the data is not of this shape.
+    """
+    try:
+        return msgspec.convert({**data, "line": data} if kind is ExecutionView else data, kind)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise ForeignAnswerError(f"no {kind.__name__}: {error}") from None
+
+
+def to_json(view: View) -> dict[str, Any]:
     """JSON data of a view, without the keys of absent values."""
     if isinstance(view, ExecutionView):
-        return view.to_json()
-    return _present(view.model_dump(mode="json", by_alias=True))
+        return dict(view.line)
+    return _present(msgspec.to_builtins(view, builtin_types=(datetime,)))
 
 
 def _present(data: Mapping[str, Any]) -> dict[str, Any]:
     """The data without nulls in the fixed keys of views; what users wrote (`settings`) stays as it is."""
-    return {
-        key: [_present(item) if isinstance(item, dict) else item for item in value]
-        if isinstance(value, list)
-        else _present(value)
-        if isinstance(value, dict) and key != "settings"
-        else value
-        for key, value in data.items()
-        if value is not None
-    }
+    return {key: value if key == "settings" else _plain(value) for key, value in data.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _present(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return format_instant(value) if isinstance(value, datetime) else value

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from runner.errors import ExpressionError, Mistake, Severity
 from runner.filters import EVENT, Filter, compile_filter
 from runner.schedule import format_duration, parse_duration, parse_schedule
+from runner.schedule.period import shortest_gap
 from runner.schedule.zones import UnknownZoneError, load_zone
 from runner.spec.models import LARGEST_RATE, RateLimit
 from runner.spec.quoting import shown
@@ -176,6 +177,16 @@ def _schedule_mistakes(value: str) -> tuple[Mistake, ...]:
     except ExpressionError as error:
         return error.mistakes
     return ()
+
+
+def check_jitter(jitter: timedelta, schedule: str, job: str) -> None:
+    """Check that the start of a slot is not shifted past the next slot of a schedule that is valid."""
+    gap = shortest_gap(parse_schedule(schedule, "UTC", job))
+    if gap is None or jitter < gap:
+        return
+    message = f"the jitter is not shorter than the {format_duration(gap)} between two slots of the schedule"
+    advice = f"write less than `{format_duration(gap)}`"
+    refuse(Problem("jitter-too-long", message, advice, at=("jitter",)))
 
 
 def to_filter(value: object) -> Filter:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from runner.spec.checks import Problem, refuse
+from runner.spec.checks import Problem, check_jitter, refuse, slug
 from runner.spec.fields import (
     Duration,
     FilterExpression,
@@ -24,7 +24,7 @@ from runner.spec.fields import (
     TextWithReferences,
     Zone,
 )
-from runner.spec.models import BUILT_IN_AGENT, Mode, WhenFull
+from runner.spec.models import BUILT_IN_AGENT, CatchUpPolicy, Mode, WhenFull
 
 T = TypeVar("T")
 
@@ -81,12 +81,16 @@ class WrittenRetry(Written):
 
 
 class WrittenCatchUp(Written):
-    """What happens to slots that came due while the runner was down."""
+    """What happens to slots that nobody could run, as the runner was down or the machine asleep."""
 
     policy: Annotated[
-        Literal["none", "latest", "all"], Field(description="Which of the missed slots run afterwards.")
-    ] = "latest"
-    within: Annotated[Given[PositiveDuration], Field(description="How old a missed slot may be.")] = None
+        CatchUpPolicy,
+        Field(
+            strict=False,
+            description="Which of them run afterwards: none (`none`), the latest (`latest`) or all (`all`).",
+        ),
+    ] = CatchUpPolicy.LATEST
+    within: Annotated[Given[PositiveDuration], Field(description="How old a slot may be to run.")] = None
 
 
 class WrittenExpect(Written):
@@ -294,3 +298,14 @@ class JobDocument(WithDefaults):
     tests: Annotated[
         Given[Annotated[list[WrittenTest], Field(min_length=1)]], Field(description="Checks that run in CI.")
     ] = None
+
+    @model_validator(mode="after")
+    def _slots_fit(self) -> "JobDocument":
+        for name in ("jitter", "catch_up"):
+            if getattr(self, name) and self.mode is not Mode.CRON:
+                message = f"`{name}` is for jobs whose mode is `cron`"
+                advice = "remove it, or write `mode: cron`"
+                refuse(Problem("cron-only", message, advice, at=(name,), on_key=True))
+        if self.jitter and self.schedule is not None:
+            check_jitter(self.jitter, self.schedule, self.id or slug(self.name))
+        return self

@@ -8,11 +8,12 @@ from runner.filters import Filter
 from runner.spec.documents import (
     DefaultsDocument,
     JobDocument,
+    WrittenCatchUp,
     WrittenConcurrency,
     WrittenExpect,
     WrittenRetry,
 )
-from runner.spec.models import Concurrency, Expect, Mode, Payload, RateLimit, Retry
+from runner.spec.models import CatchUp, Concurrency, Expect, Mode, Payload, RateLimit, Retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,12 @@ class JobDraft:
     filter: Filter | None
     payload: Payload | None
     enabled: bool | None
+    jitter: timedelta | None
     timeout: timedelta | None
     concurrency: Concurrency | None
     rate_limit: RateLimit | None
     retry: Retry | None
+    catch_up: CatchUp | None
     expect: Expect | None
     labels: Mapping[str, str] | None
 
@@ -52,6 +55,7 @@ class Defaults:
     concurrency: Concurrency | None = None
     rate_limit: RateLimit | None = None
     retry: Retry | None = None
+    catch_up: CatchUp | None = None
     expect: Expect | None = None
     labels: Mapping[str, str] | None = None
 
@@ -72,10 +76,12 @@ def draft_job(document: JobDocument, job_id: str) -> JobDraft:
         filter=document.filter,
         payload=Payload(document.payload) if "payload" in given else None,
         enabled=document.enabled if "enabled" in given else None,
+        jitter=document.jitter,
         timeout=document.timeout,
         concurrency=_concurrency(document.concurrency),
         rate_limit=document.rate_limit,
         retry=_retry(document.retry),
+        catch_up=_catch_up(document.catch_up),
         expect=_expect(document.expect),
         labels=document.labels,
     )
@@ -93,6 +99,7 @@ def draft_defaults(document: DefaultsDocument, path: str, folder: str, lines: Ma
         concurrency=_concurrency(document.concurrency),
         rate_limit=document.rate_limit,
         retry=_retry(document.retry),
+        catch_up=_catch_up(document.catch_up),
         expect=_expect(document.expect),
         labels=document.labels,
     )
@@ -104,6 +111,10 @@ def _concurrency(written: WrittenConcurrency | None) -> Concurrency | None:
 
 def _expect(written: WrittenExpect | None) -> Expect | None:
     return Expect(written.success_within) if written else None
+
+
+def _catch_up(written: WrittenCatchUp | None) -> CatchUp | None:
+    return CatchUp(written.policy, written.within or CatchUp().within) if written else None
 
 
 def _retry(written: WrittenRetry | None) -> Retry | None:

@@ -72,6 +72,22 @@ class Retry:
     max_backoff: timedelta = timedelta(minutes=15)
 
 
+class CatchUpPolicy(StrEnum):
+    """Which of the slots run that came due while nobody could run them."""
+
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What becomes of slots that came due while nobody could run them: none older than `within` runs."""
+
+    policy: CatchUpPolicy = CatchUpPolicy.LATEST
+    within: timedelta = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Expect:
     """What must happen for a job to count as healthy: its last success is not older than `success_within`."""
@@ -166,6 +182,8 @@ class Job:
     sources: Mapping[str, str]
     stale: tuple[Diagnostic, ...] = ()
     expect: Expect | None = None
+    jitter: timedelta = timedelta(0)
+    catch_up: CatchUp = CatchUp()
 
     @property
     def trigger_key(self) -> tuple[Mode, str | None, str, bool]:

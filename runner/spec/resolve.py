@@ -12,7 +12,7 @@ import orjson
 
 from runner.schedule import parse_schedule
 from runner.spec.drafts import Defaults, JobDraft
-from runner.spec.models import BUILT_IN_AGENT, Agent, Concurrency, Job, Origin, Retry
+from runner.spec.models import BUILT_IN_AGENT, Agent, CatchUp, Concurrency, Job, Origin, Retry
 
 V = TypeVar("V")
 
@@ -53,10 +53,12 @@ def resolve_job(draft: JobDraft, agent: Agent, layers: Sequence[Defaults], origi
         filter=draft.filter,
         payload=draft.payload,
         enabled=draft.enabled is not False,
+        jitter=draft.jitter or timedelta(0),
         timeout=choose.value("timeout", draft.timeout, DEFAULT_TIMEOUT, agent),
         concurrency=choose.value("concurrency", draft.concurrency, Concurrency()),
         rate_limit=choose.value("rate_limit", draft.rate_limit, None),
         retry=choose.value("retry", draft.retry, Retry()),
+        catch_up=choose.value("catch_up", draft.catch_up, CatchUp()),
         expect=choose.value("expect", draft.expect, None),
         labels=choose.labels(),
         digest="",
@@ -93,6 +95,10 @@ def definition_digest(job: Job) -> str:
     # A field that came later is there only where it is given, so that the digests of other jobs stay.
     if job.expect is not None:
         content["expect"] = job.expect.success_within.total_seconds()
+    if job.jitter:
+        content["jitter"] = job.jitter.total_seconds()
+    if job.catch_up != CatchUp():
+        content["catch_up"] = [job.catch_up.policy, job.catch_up.within.total_seconds()]
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -109,6 +115,7 @@ class _Choice:
             "payload": draft.payload is not None,
             "schedule": draft.schedule is not None,
             "enabled": draft.enabled is not None,
+            "jitter": draft.jitter is not None,
         }
         self.sources: dict[str, str] = {
             "id": JOB if draft.id_is_given else "name",
@@ -117,7 +124,7 @@ class _Choice:
             "agent": JOB if draft.agent else _from(giver, "agent") if giver else BUILT_IN,
             "prompt": JOB if draft.prompt is not None else "description",
             "mode": JOB,
-            **{name: JOB if given[name] else BUILT_IN for name in ("schedule", "filter", "payload", "enabled")},
+            **{name: JOB if given[name] else BUILT_IN for name in given if name != "id"},
         }
 
     def value(self, name: str, own: V | None, built_in: V, agent: Agent | None = None) -> V:

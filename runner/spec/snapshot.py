@@ -10,6 +10,8 @@ from runner.schedule import parse_schedule
 from runner.spec.drafts import Defaults
 from runner.spec.models import (
     Agent,
+    CatchUp,
+    CatchUpPolicy,
     CommandSpec,
     Concurrency,
     Expect,
@@ -49,10 +51,12 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "filter": job.filter.text if job.filter else None,
         "payload": [job.payload.value] if job.payload else [],
         "enabled": job.enabled,
+        "jitter": job.jitter.total_seconds(),
         "timeout": job.timeout.total_seconds(),
         "concurrency": _maybe(_concurrency_to_json, job.concurrency),
         "rate_limit": _maybe(_rate_limit_to_json, job.rate_limit),
         "retry": _maybe(_retry_to_json, job.retry),
+        "catch_up": _catch_up_to_json(job.catch_up),
         "expect": _maybe(_expect_to_json, job.expect),
         "labels": dict(job.labels),
         "digest": job.digest,
@@ -108,6 +112,7 @@ def defaults_to_json(defaults: Defaults) -> dict[str, Any]:
         "concurrency": _maybe(_concurrency_to_json, defaults.concurrency),
         "rate_limit": _maybe(_rate_limit_to_json, defaults.rate_limit),
         "retry": _maybe(_retry_to_json, defaults.retry),
+        "catch_up": _maybe(_catch_up_to_json, defaults.catch_up),
         "expect": _maybe(_expect_to_json, defaults.expect),
         "labels": _maybe(dict, defaults.labels),
     }
@@ -145,10 +150,12 @@ def _job(data: Mapping[str, Any]) -> Job:
         filter=None if expression is None else compile_filter(expression),
         payload=Payload(data["payload"][0]) if data["payload"] else None,
         enabled=data["enabled"],
+        jitter=_seconds(data.get("jitter", 0)),
         timeout=_seconds(data["timeout"]),
         concurrency=_concurrency(data["concurrency"]),
         rate_limit=_maybe(_rate_limit, data["rate_limit"]),
         retry=_retry(data["retry"]),
+        catch_up=_catch_up(data["catch_up"]),
         expect=_maybe(_expect, data.get("expect")),
         labels=dict(data["labels"]),
         digest=data["digest"],
@@ -182,6 +189,7 @@ def _defaults(data: Mapping[str, Any]) -> Defaults:
         concurrency=_maybe(_concurrency, data["concurrency"]),
         rate_limit=_maybe(_rate_limit, data["rate_limit"]),
         retry=_maybe(_retry, data["retry"]),
+        catch_up=_maybe(_catch_up, data["catch_up"]),
         expect=_maybe(_expect, data.get("expect")),
         labels=_maybe(dict, data["labels"]),
     )
@@ -224,6 +232,15 @@ def _rate_limit(data: list[Any]) -> RateLimit:
 
 def _retry_to_json(retry: Retry) -> list[Any]:
     return [retry.attempts, retry.backoff.total_seconds(), retry.max_backoff.total_seconds()]
+
+
+def _catch_up_to_json(catch_up: CatchUp) -> list[Any]:
+    return [catch_up.policy.value, catch_up.within.total_seconds()]
+
+
+def _catch_up(data: list[Any]) -> CatchUp:
+    policy, within = data
+    return CatchUp(CatchUpPolicy(policy), _seconds(within))
 
 
 def _retry(data: list[Any]) -> Retry:

@@ -7,8 +7,6 @@ NOT_SUPPORTED_YET: Mapping[str, frozenset[str]] = {
         {
             "accept",
             "signature",
-            "catch_up",
-            "jitter",
             "budget",
             "notify",
             "redact",
@@ -16,7 +14,7 @@ NOT_SUPPORTED_YET: Mapping[str, frozenset[str]] = {
             "tests",
         }
     ),
-    "defaults": frozenset({"catch_up", "budget", "notify"}),
+    "defaults": frozenset({"budget", "notify"}),
     "agent": frozenset(),
     "agent type": frozenset({"http", "python", "llm"}),
     "agent id": frozenset({"insulin"}),

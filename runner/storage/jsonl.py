@@ -79,7 +79,7 @@ class JsonLines:
         return size - end
 
     def append(self, lines: Sequence[bytes]) -> None:
-        """Write each line with one call and sync them together: all of them are durable, or none is there.
+        """Write the lines with one call and sync them together: all of them are durable, or none is there.
 
         Raises:
             StorageError: when the disk is full or failing; the file is as it was.
@@ -89,9 +89,9 @@ class JsonLines:
         try:
             self._undo(self._descriptor)
             self._undo_to = os.fstat(self._descriptor).st_size
-            for line in lines:
-                if os.write(self._descriptor, line) != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a short write
+            data = b"".join(lines)
+            if os.write(self._descriptor, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - a short write
             os.fdatasync(self._descriptor)
         except OSError as error:
             with contextlib.suppress(OSError):  # the next append tries again, before it writes anything

@@ -151,6 +151,8 @@ class Segment:
         return count
 
     def _keep_index(self, index: Index) -> None:
+        if not index.jobs:  # a log of something else, in which nobody looks for a job
+            return
         jobs = {job: [share.executions, share.bytes, share.members] for job, share in index.jobs.items()}
         data = {"size": self.packed.stat().st_size, "offsets": index.offsets, "ids": index.ids, "jobs": jobs}
         with contextlib.suppress(StorageError, OSError):  # it can be made anew, and a reader need not write
@@ -286,12 +288,19 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield block
 
 
-class Segments:
-    """All closed segments of one log, oldest first."""
+def _started(line: bytes) -> str | None:
+    """The execution that starts with a line of records."""
+    found = note(line)
+    return found.execution if found is not None and found.first else None
 
-    def __init__(self, active: Path) -> None:
+
+class Segments:
+    """All closed segments of one log, oldest first; each has the id of what begins first in it for its name."""
+
+    def __init__(self, active: Path, begun: Callable[[bytes], str | None] = _started) -> None:
         self._folder = active.parent
         self._stem = active.stem
+        self._begun = begun
 
     def closed(self) -> list[Segment]:
         """What there is on disk; names rise with time."""
@@ -314,7 +323,7 @@ class Segments:
         The rename is what a follower of the file sees (`tail -F` goes on in the new one).
         """
         before = self.closed()
-        name = _name(active, before[-1].name if before else "")
+        name = self._name(active, before[-1].name if before else "")
         segment = Segment(self._folder, self._stem, name)
         try:
             active.close()
@@ -326,10 +335,9 @@ class Segments:
             active.open()
         return segment
 
-
-def _name(active: JsonLines, before: str) -> str:
-    """The id of the first execution that starts in a file, or the next id after the segment before."""
-    started = next((found.execution for line in active.lines() if (found := note(line)) and found.first), "")
-    if started > before and _NAME.fullmatch(started):
-        return started
-    return str(ULID.from_int(int(ULID.from_str(before)) + 1)) if before else _FIRST
+    def _name(self, active: JsonLines, before: str) -> str:
+        """The id of what begins first in a file, or the next id after the segment before."""
+        begun = next((found for line in active.lines() if (found := self._begun(line))), "")
+        if begun > before and _NAME.fullmatch(begun):
+            return begun
+        return str(ULID.from_int(int(ULID.from_str(before)) + 1)) if before else _FIRST

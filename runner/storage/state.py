@@ -3,19 +3,17 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from runner.errors import StartError, StateInUseError, StorageError
-from runner.execution.records import format_instant
+from runner.execution.instants import format_instant
 from runner.ports import Pause
-from runner.storage.jsonl import JsonLines, sync_folder
+from runner.storage.jsonl import sync_folder
 
 _PAUSES = TypeAdapter(dict[str, Pause])
 
@@ -27,6 +25,7 @@ class StateDirectory:
         self.root = root
         self.executions = root / "executions.jsonl"
         self.changes = root / "changes.jsonl"
+        self.schedules = root / "schedules.jsonl"
         self.outputs = root / "outputs"
         self.jobs = root / "jobs"
         self.socket = root / "jobsd.sock"
@@ -129,54 +128,3 @@ def write_durably(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise StorageError(f"can't write {path}: {(error.strerror or 'failed').lower()}") from None
-
-
-class ChangesFile:
-    """The log of applied changes, `changes.jsonl`."""
-
-    def __init__(self, path: Path) -> None:
-        self._lines = JsonLines(path)
-
-    def open(self) -> None:
-        """Open for writing."""
-        self._lines.open()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._lines.close()
-
-    def known(self) -> dict[str, str]:
-        """The content hash of each job that was in force by the last of the lines, by id."""
-        known: dict[str, str] = {}
-        for raw in self._lines.lines():
-            try:
-                line = orjson.loads(raw)
-                job, digest, change = line["job"], line.get("new") or line.get("old"), line["change"]
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-                continue
-            if change == "removed" or not isinstance(digest, str):
-                known.pop(job, None)
-            else:
-                known[job] = digest
-        return known
-
-    def removed(self) -> dict[str, datetime]:
-        """When each job vanished that is not in force by the last of the lines, by id."""
-        gone: dict[str, datetime] = {}
-        for raw in self._lines.lines():
-            try:
-                line = orjson.loads(raw)
-                job, change, at = line["job"], line["change"], datetime.fromisoformat(line["at"])
-            except (ValueError, KeyError, TypeError):
-                continue
-            if change == "removed":
-                gone[job] = at
-            else:
-                gone.pop(job, None)
-        return gone
-
-    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Append one line for each change."""
-        raw = [orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines]
-        if raw:
-            self._lines.append(raw)

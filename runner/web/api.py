@@ -3,26 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from runner import __version__
 from runner.errors import ExpressionError, InvalidRequestError, PayloadTooLargeError, RunnerError
 from runner.execution.lifecycle import Status
+from runner.filters import FilterSyntaxError
 from runner.schedule.durations import DurationError, parse_duration
 from runner.service.commands import Service
-from runner.service.views import HistoryQuery, to_json
+from runner.service.trial import MistakeData, TriedData, ValidData, mistakes_data, try_filter
+from runner.service.views import HistoryQuery, View, to_json
 from runner.spec.models import Payload
 
 LARGEST_BODY = 25 * 1024 * 1024
 """Bytes that a request may have."""
 
+Wish = TypeVar("Wish", bound=BaseModel)
 Actor = Annotated[str | None, Header(alias="Jobsd-Actor", max_length=100)]
 
 
@@ -35,15 +38,35 @@ class DisableRequest(BaseModel):
     duration: str | None = Field(None, alias="for", description="Such as 2h; without it until it is ended.")
 
 
+class FilterRequest(BaseModel):
+    """A filter to check, and an event to try it on; null is an event as well."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(alias="filter")
+    event: Any = None
+
+
+class FilterProblem(BaseModel):
+    """A filter that does not compile: RFC 9457, with everything that is wrong with it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    exit_code: int
+    diagnostics: list[MistakeData] = Field([], description="Every mistake in the filter.")
+
+
 def _json(content: Any, status: int = 200, media_type: str = "application/json") -> Response:
     return Response(orjson.dumps(content), status, media_type=media_type)
 
 
-def _views(views: Sequence[BaseModel]) -> Response:
+def _views(views: Sequence[View]) -> Response:
     return _json([to_json(view) for view in views])
 
 
-def _view(view: BaseModel, status: int = 200) -> Response:
+def _view(view: View, status: int = 200) -> Response:
     return _json(to_json(view), status)
 
 
@@ -69,6 +92,46 @@ def _parse(raw: bytes, what: str) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InvalidRequestError(f"{what} is not JSON: {error}") from None
+
+
+def _read(model: type[Wish], data: Any) -> Wish:
+    """A request's body as what it must be."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidRequestError(_first(error.errors())) from None
+
+
+def _first(errors: Sequence[Any]) -> str:
+    """The first thing that is wrong with a request, and where."""
+    where = ".".join(str(part) for part in errors[0]["loc"])
+    return f"{where}: {errors[0]['msg']}" if where else str(errors[0]["msg"])
+
+
+def _described(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model for OpenAPI; what it refers to is there already."""
+    schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return schema
+
+
+_FILTER: Final[dict[str, Any]] = {
+    "responses": {
+        200: {"model": ValidData | TriedData},
+        422: {
+            "description": "The filter does not compile, or the request is none.",
+            "content": {"application/problem+json": {"schema": _described(FilterProblem)}},
+        },
+    },
+    # The route reads its body itself, up to the limit.
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _described(FilterRequest)}},
+        }
+    },
+}
+"""What OpenAPI says of trying a filter."""
 
 
 class Api:
@@ -101,6 +164,7 @@ class Api:
             ("GET", "/next", self.next_runs),
         ):
             router.add_api_route(path, endpoint, methods=[method], response_class=Response)
+        router.add_api_route("/filter", self.filter, methods=["POST"], response_class=Response, **_FILTER)
         return router
 
     async def status(self) -> Response:
@@ -191,7 +255,7 @@ class Api:
             yield b": following\n\n"
             async for record in subscription:
                 view = self._reading.transition(record)
-                yield b"data: " + orjson.dumps(view.to_json()) + b"\n\n"
+                yield b"data: " + orjson.dumps(to_json(view)) + b"\n\n"
             if subscription.lagged:
                 yield b"event: lagged\ndata: {}\n\n"
 
@@ -205,15 +269,22 @@ class Api:
             raise InvalidRequestError("start: an offset is missing, such as Z")
         return _views(await asyncio.to_thread(self._reading.next_runs, job, count, start))
 
+    async def filter(self, request: Request) -> Response:
+        """Check a filter; with an event, the verdict and the value of every part. 422 with all mistakes."""
+        wish = _read(FilterRequest, _parse(await _body(request), "the request"))
+        event = Payload(wish.event) if "event" in wish.model_fields_set else None
+        # What may take a while has a thread of its own, so that nobody else waits.
+        return _json(await asyncio.to_thread(try_filter, wish.text, event))
+
 
 async def _healthz() -> Response:
     """Whether the process answers."""
     return _json({"status": "ok"})
 
 
-def _problem(status: int, title: str, detail: str, exit_code: int) -> Response:
+def _problem(status: int, title: str, detail: str, exit_code: int, **more: Any) -> Response:
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "exit_code": exit_code}
-    return _json(body, status, "application/problem+json")
+    return _json(body | more, status, "application/problem+json")
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -221,14 +292,14 @@ async def _refused(_: Request, error: Exception) -> Response:
     detail = error.message
     if isinstance(error, ExpressionError) and error.mistakes[0].help:
         detail += f"; {error.mistakes[0].help}"
+    if isinstance(error, FilterSyntaxError):
+        return _problem(error.status, error.title, detail, error.exit_code, diagnostics=mistakes_data(error))
     return _problem(error.status, error.title, detail, error.exit_code)
 
 
 async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return _problem(422, "Invalid request", f"{where}: {first['msg']}", 2)
+    return _problem(422, "Invalid request", _first(error.errors()), 2)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

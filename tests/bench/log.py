@@ -7,13 +7,16 @@ Ratios are of things measured in the same run, on the same disk.
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -144,20 +147,46 @@ def start(folder: Path) -> None:
     store._log.close()
 
 
-def jobsd(folder: Path, *arguments: str) -> None:
-    """A whole process of the command line."""
-    program = str(Path(sys.executable).with_name("jobsd"))
+def command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """A process of the command line."""
     environment = {**os.environ, "JOBSD_JOBS": str(folder / "jobs.d"), "JOBSD_STATE": str(folder)}
-    pid = os.posix_spawn(
-        program,
-        [program, *arguments],
-        environment,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-        ],
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("jobsd"), *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
-    os.waitpid(pid, 0)
+
+
+def jobsd(folder: Path, *arguments: str) -> None:
+    """A command from its beginning to its end."""
+    with command(folder, *arguments) as process:
+        assert process.stdout is not None
+        process.stdout.read()
+    assert process.returncode == 0
+
+
+@contextlib.contextmanager
+def up(folder: Path) -> Iterator[float]:
+    """A runner, and the seconds from its beginning to its ready line."""
+    begun = time.perf_counter()
+    with command(folder, "up") as process:
+        assert process.stdout is not None
+        assert b"jobsd is up" in process.stdout.readline()
+        try:
+            yield time.perf_counter() - begun
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+
+
+def start_of_runner(folder: Path) -> float:
+    """The median time that a runner takes until it is ready, in seconds."""
+    times = []
+    for _ in range(ROUNDS):
+        with up(folder) as took:
+            times.append(took)
+    return statistics.median(times)
 
 
 def main() -> None:
@@ -183,10 +212,19 @@ def main() -> None:
         asyncio.run(fill(root / "none", 0, given.jobs))
         short, long = best(lambda: start(root / "none")), best(lambda: start(root / "long"))
         print(f"fold at start: {short * 1000:.1f} ms without history, {long * 1000:.1f} ms with")
-        short, long = (best(lambda name=name: jobsd(root / name, "status")) for name in ("none", "long"))
+        for name in ("none", "long"):
+            (root / name / "jobs.d" / "job.yaml").write_text("{id: job-7, name: Job 7, mode: manual}\n")
+        short, long = start_of_runner(root / "none"), start_of_runner(root / "long")
         print(
-            f"jobsd status: {short * 1000:.0f} ms without history, {long * 1000:.0f} ms with, "
+            f"jobsd up until it is ready: {short * 1000:.0f} ms without history, {long * 1000:.0f} ms with, "
             f"ratio {long / short:.2f}"
+        )
+        with up(root / "long"):
+            bare = best(lambda: jobsd(root / "long", "--version"))
+            whole = best(lambda: jobsd(root / "long", "history", "job-7", "-n", "100"))
+        print(
+            f"jobsd history of a job, 100 executions: {whole * 1000:.0f} ms, {(whole - bare) * 1000:.0f} ms more "
+            f"than jobsd --version"
         )
 
         def look_back(job: str) -> None:

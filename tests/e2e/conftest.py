@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pytest
 
 from runner.client import Client
+from runner.storage.segments import Segments
 
 ROOT = Path(__file__).parents[2]
 JOBSD = Path(sys.executable).with_name("jobsd")
@@ -169,9 +170,10 @@ class Place:
         return seen
 
     def records(self) -> list[dict[str, Any]]:
-        """All lines of the log of records."""
+        """All lines of the log of records, closed segments first."""
         path = self.state / "executions.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        closed = [line for segment in Segments(path).closed() for line in segment.lines()]
+        return [json.loads(line) for line in [*closed, *path.read_bytes().splitlines()]]
 
     def await_record(self, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait for a record, which `tail -F` brings as soon as it is written."""

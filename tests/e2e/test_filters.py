@@ -4,47 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import httpx
 import pytest
 
 from runner.cli.main import main
 
-
-@dataclass(frozen=True)
-class Slip:
-    """An expression, the part of it that is wrong, and what the help must say."""
-
-    name: str
-    expression: str
-    wrong: str
-    message: str
-    help: str
-
-    @property
-    def start(self) -> int:
-        return self.expression.index(self.wrong)
-
-
-SLIPS = [
-    Slip("equals", "event.a = 1", "=", "`=` is not an operator", "write `==` to compare"),
-    Slip("and", "event.a > 1 && event.b", "&&", "`&&` is not an operator", "write `and`"),
-    Slip("or", "event.a > 1 || event.b", "||", "`||` is not an operator", "write `or`"),
-    Slip("not", "event.a > 1 and !event.b", "!", "`!` is not an operator", "write `not`"),
-    Slip("quotes", "event.s == 'x y'", "'x y'", "`'x y'` in single quotes", 'write `"x y"` with double quotes'),
-    Slip(
-        "tight-not",
-        'event.b or not event.s == "x"',
-        'not event.s == "x"',
-        "`not` binds tighter than `==`",
-        'write `not (event.s == "x")`',
-    ),
-    Slip("contains", 'contains(event.tags, "vip")', "contains", "unknown function `contains`", "`includes`"),
-    Slip("brackets", 'event["a"] > 1', '["a"]', "brackets can't be used", "write `event.a`"),
-    Slip("order", 'event.b or event.s < "b"', '"b"', "`<` needs a number, but this is text", "no order"),
-    Slip("function", 'lowr(event.s) == "x"', "lowr", "unknown function `lowr`", "did you mean `lower`"),
-    Slip("root", 'status == "active"', "status", "unknown name `status`", "write `event.status`"),
-]
-BY_NAME = {slip.name: slip for slip in SLIPS}
 TWO_TEXTS = '"a" < "b"'
 
 # Each way to write a text in YAML: what stands before it, how its characters are written, what comes after.
@@ -64,12 +30,12 @@ FORMS: dict[str, tuple[str, Encode, str]] = {
 class Written:
     """A job file, and where in it the wrong part stands: line and column from 1, the end exclusive."""
 
-    slip: Slip
+    slip: Any
     text: str
     span: tuple[int, int, int, int]
 
 
-def written(slip: Slip, form: str) -> Written:
+def written(slip: Any, form: str) -> Written:
     opening, encode, closing = FORMS[form]
     head = f"name: {slip.name} {form}\nmode: push\n{opening}"
     before = head + encode(slip.expression[: slip.start])
@@ -79,9 +45,9 @@ def written(slip: Slip, form: str) -> Written:
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, Written]:
+def files(slips) -> dict[str, Written]:
     """Every slip in every form."""
-    return {f"{form}-{slip.name}.yaml": written(slip, form) for form in FORMS for slip in SLIPS}
+    return {f"{form}-{slip.name}.yaml": written(slip, form) for form in FORMS for slip in slips}
 
 
 def under_carets(lines: list[str]) -> Iterator[str]:
@@ -92,7 +58,6 @@ def under_carets(lines: list[str]) -> Iterator[str]:
             yield above[start : start + line.count("^")]
 
 
-@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.name)
 def test_the_command_line_shows_a_mistake_with_carets_and_help(slip, capsys):
     with pytest.raises(SystemExit) as left:
         main(["filter", slip.expression, "--event", "{}"])
@@ -106,11 +71,10 @@ def test_the_command_line_shows_a_mistake_with_carets_and_help(slip, capsys):
     assert slip.help in lines[-1]
 
 
-@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.name)
 def test_programs_get_the_same_mistake_with_its_offsets(slip, capsys):
     with pytest.raises(SystemExit) as left:
         main(["filter", slip.expression, "--format", "json"])
-    (mistake,) = json.loads(capsys.readouterr().out)["mistakes"]
+    (mistake,) = json.loads(capsys.readouterr().out)["diagnostics"]
     assert left.value.code == 1
     assert (mistake["start"], mistake["end"]) == (slip.start, slip.start + len(slip.wrong))
     assert slip.message in mistake["message"]
@@ -124,13 +88,13 @@ def test_a_real_process_shows_both_texts_that_are_ordered_and_says_why_not(place
     assert done.err.count("text has no order here") == 2
 
 
-def test_validation_shows_each_mistake_at_its_place_in_the_file_however_the_filter_is_written(place, files):
+def test_validation_shows_each_mistake_at_its_place_in_the_file_however_the_filter_is_written(place, files, slips):
     for name, each in files.items():
         place.write(name, each.text)
     done = place.jobsd("validate", "--format", "json")
     found = {diagnostic["path"].removeprefix("jobs.d/"): diagnostic for diagnostic in done.json}
     assert done.code == 1
-    assert len(done.json) == len(files) == len(found) == len(FORMS) * len(SLIPS)
+    assert len(done.json) == len(files) == len(found) == len(FORMS) * len(slips)
     for name, each in files.items():
         diagnostic = found[name]
         span = tuple(diagnostic[side] for side in ("line", "column", "end_line", "end_column"))
@@ -163,22 +127,32 @@ def test_several_mistakes_in_one_filter_are_shown_together(place):
     assert places == [(4, 11), (4, 15), (5, 3), (5, 6)]
 
 
-def test_what_is_written_as_the_help_says_is_valid(place):
-    better = {
-        "equals": "event.a == 1",
-        "and": "event.a > 1 and event.b",
-        "or": "event.a > 1 or event.b",
-        "not": "event.a > 1 and not event.b",
-        "quotes": 'event.s == "x y"',
-        "tight-not": 'event.b or not (event.s == "x")',
-        "contains": 'includes(event.tags, "vip")',
-        "brackets": "event.a > 1",
-        "order": 'event.b or event.s ~= "^[ab]"',
-        "function": 'lower(event.s) == "x"',
-        "root": 'event.status == "active"',
-    }
-    assert set(better) == set(BY_NAME)
-    for name, expression in better.items():
-        place.write(f"{name}.yaml", f"name: {name}\nmode: push\nfilter: |\n  {expression}\n")
+def test_what_is_written_as_the_help_says_is_valid(place, slips):
+    for slip in slips:
+        place.write(f"{slip.name}.yaml", f"name: {slip.name}\nmode: push\nfilter: |\n  {slip.better}\n")
     done = place.jobsd("validate", "--format", "json")
     assert (done.code, done.json) == (0, []), done.out
+
+
+def test_a_real_runner_says_the_same_over_http(place, slips):
+    with place.up(), http(place) as client:
+        for slip in slips:
+            answer = client.post("/v1/filter", json={"filter": slip.expression})
+            assert answer.status_code == 422
+            assert answer.headers["content-type"] == "application/problem+json"
+            (mistake,) = answer.json()["diagnostics"]
+            done = place.jobsd("filter", slip.expression)
+            assert mistake["text"] == done.err
+            assert list(under_carets(mistake["text"].splitlines())) == [slip.wrong]
+            assert client.post("/v1/filter", json={"filter": slip.better}).json()["valid"] is True
+        event = {"amount": 5}
+        tried = client.post("/v1/filter", json={"filter": "event.amount > 1", "event": event}).json()
+    shown = place.jobsd("filter", "event.amount > 1", "--event", json.dumps(event), "--format", "json")
+    assert tried == shown.json
+    assert tried["verdict"] == "pass"
+
+
+def http(place) -> httpx.Client:
+    """Requests as any program makes them, over the socket."""
+    transport = httpx.HTTPTransport(uds=str(place.state / "jobsd.sock"))
+    return httpx.Client(transport=transport, base_url="http://jobsd", timeout=30)

@@ -84,7 +84,7 @@ def test_a_retry_that_waits_does_not_hold_up_a_stop_and_is_there_afterwards(plac
     with place.up(), place.client() as client:
         known = client.execution(execution)
         assert (known.status, known.attempt) == ("pending", 2)
-        assert known.to_json()["not_before"] == waiting["not_before"]
+        assert known.line["not_before"] == waiting["not_before"]
         assert client.cancel(execution).status == "cancelled"
 
 

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import click
 import pytest
+from pages import PAGES, Row, blocks, code, names, own, page, section, table
 
 from runner.agents import command as command_agent
 from runner.cli.check import SCHEMAS
@@ -37,59 +38,11 @@ from runner.spec.support import NOT_SUPPORTED_YET
 from runner.storage import outputs, records
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "runner" / "docs"
 LNAV = ROOT / "schemas" / "jobsd.lnav.json"
 BEGIN = "<!-- generated from the model: python tests/house/test_docs.py -->\n"
 END = "<!-- end -->"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NO_JSON = ("up", "edit", "logs", "schema", "docs")
-
-Row = Mapping[str, str]
-
-
-def page(name: str) -> str:
-    return (PAGES / f"{name}.md").read_text(encoding="utf-8")
-
-
-def section(text: str, title: str) -> str:
-    """What stands below a heading, up to the next one of its level or above."""
-    headings = FENCED.sub(lambda block: block[0].replace("#", " "), text)
-    found = re.search(rf"^(#+) {re.escape(title)}$", headings, re.MULTILINE)
-    assert found, f"there is no heading {title!r}"
-    following = re.search(rf"^#{{1,{len(found[1])}}} ", headings[found.end() :], re.MULTILINE)
-    return text[found.end() : found.end() + following.start() if following else None]
-
-
-def own(text: str) -> str:
-    """What stands before the first heading below."""
-    return re.split(r"^#+ ", text, maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def table(text: str) -> list[Row]:
-    """The first table."""
-    found = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    if found is None:
-        return []
-    lines = [re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in found[0].splitlines()]
-    head, _, *rows = [[cell.replace("\\|", "|").strip() for cell in line] for line in lines]
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def code(cell: str) -> list[str]:
-    """What is written as code."""
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def names(rows: list[Row], column: str) -> list[str]:
-    """The names in a column, one a row; none stands twice."""
-    found = [code(row[column])[0] for row in rows if code(row[column])]
-    assert len(found) == len(set(found))
-    return found
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def leaves(model: type[Written], leave_out: frozenset[str]) -> Iterator[tuple[str, bool]]:
@@ -141,6 +94,7 @@ def test_the_table_of_a_job_says_the_defaults_that_a_job_gets():
         "filter": or_none(job.filter),
         "payload": or_none(job.payload),
         "enabled": f"`{str(job.enabled).lower()}`",
+        "jitter": f"`{format_duration(job.jitter)}`",
         "timeout": f"`{format_duration(job.timeout)}`",
         "concurrency.limit": f"`{job.concurrency.limit}`",
         "concurrency.when_full": f"`{job.concurrency.when_full}`",

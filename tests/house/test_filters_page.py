@@ -16,62 +16,44 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
+from pages import blocks, code, page, section, table
 
 from runner.cli.main import main
 from runner.filters import FilterSyntaxError, VerdictKind, compile_filter
 from runner.filters.compiler import compile_value
+from runner.filters.encoding import DEEPEST, LARGEST
 from runner.filters.filter import MOST_MISTAKES
 from runner.filters.functions import FUNCTIONS
 from runner.filters.javascript import same
 from runner.filters.lexer import KEYWORDS
 from runner.filters.operators import LONGEST_PATTERN, LONGEST_TEXT
 from runner.filters.parser import MAX_LENGTH, parse
+from runner.filters.patterns import LARGEST_SIZE
 from runner.filters.tree import MAX_NESTING, Conditional, Node
 from runner.filters.verdict import Verdict
+from runner.filters.work import MOST_ITEMS, MOST_STEPS
 from runner.plan import desire
+from runner.service.trial import MOST_SHOWN
 from runner.spec.document import SourceFile
 from runner.spec.loader import read
+from runner.web.api import application
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "runner" / "docs" / "filters.md").read_text(encoding="utf-8")
-FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-
-
-def section(title: str) -> str:
-    headings = FENCED.sub(lambda block: block[0].replace("#", " "), PAGE)
-    found = re.search(rf"^(#+) {re.escape(title)}$", headings, re.MULTILINE)
-    assert found, f"there is no heading {title!r}"
-    following = re.search(rf"^#{{1,{len(found[1])}}} ", headings[found.end() :], re.MULTILINE)
-    return PAGE[found.end() : found.end() + following.start() if following else None]
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
-def table(text: str) -> list[dict[str, str]]:
-    found = re.search(r"(?:^\|.*\n?)+", text, re.MULTILINE)
-    assert found
-    lines = [re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in found[0].splitlines()]
-    head, _, *rows = [[cell.replace("\\|", "|").strip() for cell in line] for line in lines]
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def code(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
+PAGE = page("filters")
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    for block in blocks("filter"):
+    for block in blocks(PAGE, "filter"):
         for line in filter(None, block.splitlines()):
             expression, _, outcome = line.rpartition("→")
             yield expression.strip(), outcome.strip()
 
 
-(EVENT,) = [json.loads(block) for block in blocks("json")]
+(EVENT,) = [json.loads(block) for block in blocks(PAGE, "json")]
 EXAMPLES = list(examples())
-TRAPS = table(section("Traps"))
+TRAPS = table(section(PAGE, "Traps"))
 NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -117,7 +99,7 @@ def test_there_are_examples_of_every_outcome():
 
 
 def test_the_documents_of_the_page_are_valid_and_their_filters_pass():
-    documents = blocks("yaml")
+    documents = blocks(PAGE, "yaml")
     files = [read(SourceFile(f"{index}.yaml", text.encode(), "")) for index, text in enumerate(documents)]
     state = desire(files, None, now=None)
     assert not state.diagnostics
@@ -168,7 +150,7 @@ def test_the_advice_for_an_invalid_trap_is_what_the_page_advises():
 
 
 def test_every_keyword_is_named_and_can_be_the_name_of_a_field():
-    (sentence,) = re.findall(r"^(.*) are keywords\.", section("Traps"), re.MULTILINE)
+    (sentence,) = re.findall(r"^(.*) are keywords\.", section(PAGE, "Traps"), re.MULTILINE)
     assert set(code(sentence)) == {keyword.lower() for keyword in KEYWORDS - {"NOT_IN"}}
     for keyword in code(sentence):
         event = {keyword: True}
@@ -177,7 +159,7 @@ def test_every_keyword_is_named_and_can_be_the_name_of_a_field():
 
 
 def test_the_table_of_functions_is_the_table_of_the_code():
-    rows = table(section("Functions"))
+    rows = table(section(PAGE, "Functions"))
     said = [(code(row["function"])[0], row["gives"]) for row in rows]
     assert said == [(function.usage, function.gives) for function in FUNCTIONS.values()]
     for row, name in zip(rows, FUNCTIONS, strict=True):
@@ -191,7 +173,7 @@ BINARY = CHAINED | frozenset(["^", "*", "/", "mod", "%", "+", "-", "in", "and", 
 
 
 def test_the_table_of_operators_has_all_of_them_in_the_order_in_which_they_bind():
-    rows = table(section("Operators"))
+    rows = table(section(PAGE, "Operators"))
     written = [code(row["operators"]) for row in rows]
     named = {operator for operators in written for operator in operators}
     assert named == BINARY | {"of", "not", "if … then … else …", "… ? … : …"}
@@ -214,7 +196,7 @@ def root_operator(tree: Node, text: str) -> str:
 
 
 def test_the_prefixes_bind_where_the_table_has_them():
-    rows = [code(row["operators"]) for row in table(section("Operators"))]
+    rows = [code(row["operators"]) for row in table(section(PAGE, "Operators"))]
     assert rows[:4] == [["of"], ["^"], ["not", "-"], ["*", "/", "mod", "%"]]
     assert rows[-1] == ["if … then … else …", "… ? … : …"]
     for text, root in (
@@ -228,16 +210,23 @@ def test_the_prefixes_bind_where_the_table_has_them():
 
 
 def test_the_bounds_are_those_of_the_code():
-    text = section("Bounds")
+    text = section(PAGE, "Bounds")
     assert f"at most {MAX_LENGTH:,} characters" in text
     assert f"at most {MAX_NESTING} levels deep" in text
     assert f"text of at most {LONGEST_TEXT:,} characters" in text
     assert f"at most {MOST_MISTAKES} mistakes" in text
     assert f"comes from the event has at most {LONGEST_PATTERN:,}." in text
+    assert f"lists of up to {MOST_ITEMS:,} items" in text
+    assert f"a text of up to {MOST_STEPS:,} bytes" in text
+    assert f"No pattern may be larger than {LARGEST_SIZE:,}." in text
+    written = section(PAGE, "Trying a filter")
+    assert f"deeper than {DEEPEST} levels" in written
+    assert f"more than {LARGEST:,} characters and items" in written
+    assert f"more than {MOST_SHOWN:,} together" in written
 
 
 @pytest.mark.parametrize(
-    "row", table(section("What is different from filtrex")), ids=lambda row: row["expression"]
+    "row", table(section(PAGE, "What is different from filtrex")), ids=lambda row: row["expression"]
 )
 def test_every_difference_from_filtrex_is_one(row):
     (expression,) = code(row["expression"])
@@ -247,7 +236,7 @@ def test_every_difference_from_filtrex_is_one(row):
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    for block in blocks("console"):
+    for block in blocks(PAGE, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             yield command, output
@@ -272,8 +261,19 @@ def test_every_command_prints_what_the_page_shows(command, output, capsys, monke
     assert ended == (1 if printed.out.startswith("reject") else 0)
 
 
+async def test_http_answers_as_the_page_shows():
+    requests = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
+    (answers,) = blocks(PAGE, "text")
+    service: Any = SimpleNamespace(reading=None)
+    transport = httpx.ASGITransport(application(service))
+    async with httpx.AsyncClient(transport=transport) as client:
+        for request, answer in zip(requests, answers.splitlines(), strict=True):
+            _, _, _, address, _, body = shlex.split(request)
+            assert (await client.post(address, content=body)).text == answer
+
+
 def test_the_session_in_python_is_as_shown():
-    (session,) = blocks("python")
+    (session,) = blocks(PAGE, "python")
     parsed = doctest.DocTestParser().get_doctest(session, {}, "filters.md", None, 0)
     report = io.StringIO()
     result = doctest.DocTestRunner().run(parsed, out=report.write)
@@ -294,7 +294,7 @@ def test_the_session_in_python_is_as_shown():
     ],
 )
 def test_every_type_of_error_in_the_table_occurs(type_, expression):
-    assert type_ in [code(row["type of error"])[0] for row in table(section("In Python"))]
+    assert type_ in [code(row["type of error"])[0] for row in table(section(PAGE, "In Python"))]
     event = {**EVENT, "long": "x" * (LONGEST_TEXT // 4)}
     verdict = compile_filter(expression, filtrex=type_ == "UnknownFunctionError").check(event)
     assert verdict.error is not None
@@ -304,6 +304,6 @@ def test_every_type_of_error_in_the_table_occurs(type_, expression):
 def test_no_other_type_of_error_is_in_the_code():
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "runner" / "filters").glob("*.py"))
     raised = set(re.findall(r'problem\(\s*"(\w+Error)"', source))
-    listed = [code(row["type of error"])[0] for row in table(section("In Python"))]
+    listed = [code(row["type of error"])[0] for row in table(section(PAGE, "In Python"))]
     assert raised == set(listed)
     assert len(listed) == len(set(listed))

@@ -179,7 +179,7 @@ async def at_work(made: MemoryEngine) -> AsyncIterator[None]:
         await made.reconciler.sync()
         carrying = tasks.create_task(made.dispatcher.run())
         await made.dispatcher.recovered.wait()
-        scheduling = tasks.create_task(made.scheduler.run(made.dispatcher.fire))
+        scheduling = tasks.create_task(made.scheduler.run(made.dispatcher))
         try:
             yield
         finally:

@@ -386,75 +386,8 @@ RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "~=": matched,
 }
 
-# Expressions and payloads.
 
-PATHS = ["event.a", "event.b", "event.c", "event.l", "event.l.0", "event.l.length", "event.o.k", "event.o.m.n"]
-MORE_PATHS = [
-    "event",
-    "k of event.o",
-    "m.n of event.o",
-    "'a b' of event",
-    "event.missing",
-    "event.o.gone",
-    "event.a.b",
-]
-NUMBERS = ["0", "1", "2", "3", "0.5", "10", "9007199254740993", "1000000000000000000000"]
-TEXTS = ['"a"', '"b"', '"ab"', '""', '"5"', '"AB"', '" 1"']
-LITERALS = ["true", "false", "null"]
-LEAVES = st.sampled_from([*PATHS, *PATHS, *PATHS, *MORE_PATHS, *NUMBERS, *TEXTS, *LITERALS])
-BINARY = st.sampled_from(
-    ["+", "-", "*", "/", "^", "mod", "==", "!=", "<", "<=", ">", ">=", "and", "or", "and", "or", "in", "not in"]
-)
-CALLED = st.sampled_from(
-    ["abs", "ceil", "floor", "round", "sqrt", "log2", "exists", "empty", "lower", "upper", "exists", "empty"]
-)
-
-
-def composed(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    group = inner.map(lambda expression: f"({expression})")
-    part = inner | group
-    return st.one_of(
-        st.tuples(part, BINARY, part).map(" ".join),
-        st.tuples(part, BINARY, part, BINARY, part).map(" ".join),
-        part.map(lambda expression: f"not {expression}"),
-        part.map(lambda expression: f"-{expression}"),
-        st.tuples(part, part, part).map(lambda parts: "if {} then {} else {}".format(*parts)),
-        st.tuples(CALLED, inner).map(lambda parts: "{}({})".format(*parts)),
-        st.tuples(inner, inner).map(lambda parts: "includes({}, {})".format(*parts)),
-        st.tuples(inner, inner).map(lambda parts: "max({}, {})".format(*parts)),
-        st.lists(inner, min_size=2, max_size=4).map(lambda parts: f"({', '.join(parts)})"),
-        st.tuples(part, st.sampled_from(['"a"', '"^a"', '"b$"', '"[ab]"'])).map(" ~= ".join),
-    )
-
-
-EXPRESSIONS = st.recursive(LEAVES, composed, max_leaves=12)
-DOUBLES = st.floats(allow_nan=True, allow_infinity=True)
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 12),
-    st.sampled_from([2**53, 2**53 + 1, -(2**53) - 1, 10**400, -0.0, 0.5, 1e21, 1e-7]),
-    DOUBLES,
-    st.sampled_from(["", "a", "b", "ab", "AB", "5", " 1 ", "1e3", "x", "ß"]),
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["k", "m"]), inner, max_size=2),
-    max_leaves=5,
-)
-PAYLOADS = st.one_of(
-    st.fixed_dictionaries(
-        {
-            "a": st.integers(-3, 12) | VALUES,
-            "b": st.sampled_from(["a", "ab", "AB"]) | VALUES,
-            "c": st.booleans() | VALUES,
-            "l": st.lists(VALUES, max_size=4) | VALUES,
-            "o": st.fixed_dictionaries({"k": VALUES, "m": st.fixed_dictionaries({"n": VALUES})}) | VALUES,
-        },
-        optional={"a b": VALUES},
-    ),
-    VALUES,
-)
+# Comparing.
 
 
 def compiled_or_none(expression: str, *, filtrex: bool) -> Filter | None:
@@ -609,8 +542,8 @@ def check_agrees(verdict: Verdict, kind: str, value: Any) -> None:
         assert verdict.error.type == (value if kind == "error" else "NotBooleanError")
 
 
-def test_the_compiled_code_agrees_with_a_naive_interpreter(soak):
-    @sampled(EXPRESSIONS, PAYLOADS, st.booleans(), soak=soak)
+def test_the_compiled_code_agrees_with_a_naive_interpreter(soak, expressions, payloads):
+    @sampled(expressions(), payloads, st.booleans(), soak=soak)
     def holds(expression, payload, filtrex):
         compiled = compiled_or_none(expression, filtrex=filtrex)
         if compiled is None:
@@ -628,8 +561,8 @@ def test_the_compiled_code_agrees_with_a_naive_interpreter(soak):
             assert alike(explained.root.value, want)
 
 
-def test_whatever_filtrex_decides_ours_decides_the_same_or_refuses_to_compile(soak):
-    @sampled(EXPRESSIONS, PAYLOADS, soak=soak)
+def test_whatever_filtrex_decides_ours_decides_the_same_or_refuses_to_compile(soak, expressions, payloads):
+    @sampled(expressions(), payloads, soak=soak)
     def holds(expression, payload):
         ours, theirs = compiled_or_none(expression, filtrex=False), compiled_or_none(expression, filtrex=True)
         if ours is None or theirs is None:
@@ -643,10 +576,10 @@ TOKENS = ["a", "1", '"x"', "'y'", "and", "or", "not", "in", "of", "if", "then", 
 JUNK = [*"()+-*/^%?:,.=!&|[]\"'\\<>~ ", "f(", "é", "\ud800", "1.", "010"]
 
 
-def test_every_text_compiles_or_is_explained(soak):
+def test_every_text_compiles_or_is_explained(soak, expressions):
     soup = st.lists(st.sampled_from([*TOKENS, *JUNK]), max_size=30).map(" ".join)
 
-    @sampled(soup | st.text(max_size=40) | EXPRESSIONS, soak=soak)
+    @sampled(soup | st.text(max_size=40) | expressions(), soak=soak)
     def holds(expression):
         for mistake in [*mistakes_in(expression, filtrex=False), *mistakes_in(expression, filtrex=True)]:
             assert 0 <= mistake.start <= mistake.end <= len(expression)
@@ -654,8 +587,8 @@ def test_every_text_compiles_or_is_explained(soak):
             assert mistake.rule.startswith("filter-")
 
 
-def test_the_span_of_every_node_parses_to_that_node_again(soak):
-    @sampled(EXPRESSIONS, soak=soak)
+def test_the_span_of_every_node_parses_to_that_node_again(soak, expressions):
+    @sampled(expressions(), soak=soak)
     def holds(expression):
         parsed = parse(expression)
         assert parsed.tree is not None

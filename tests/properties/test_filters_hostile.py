@@ -359,13 +359,79 @@ def test_a_pattern_that_takes_for_ever_elsewhere_takes_a_moment(pattern):
 
 
 def test_memberships_of_large_lists_in_one_filter_end_in_time(soak):
-    count, size = (400, 100_000) if soak else (40, 10_000)
+    count, size = (150, 100_000) if soak else (40, 10_000)
     numbers = random.Random(1).sample(range(10 * size), size)
     for items in (numbers, [*map(str, numbers)], [number + 0.5 for number in numbers], [*numbers, "x", None]):
         payload = {"a": items, "b": items[::-1]}
         assert verdict_of(" and ".join(["event.a in event.b"] * count), payload, 240 if soak else CHECK).passed
         payload = {"a": -7, "b": items}
         assert verdict_of(" and ".join(["event.a not in event.b"] * (count // 2)), payload, 60).passed
+
+
+HARD = {
+    "long": "(?:a|b)*a" + "(?:a|b)" * 1410 + "c",
+    "repeated": "[ab]*a[ab]{1000}c",
+    "optional": "(a?){1000}" * 10 + "x",
+    "many": "(?:a?a?){500}" * 10 + "x",
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_a_pattern_that_is_hard_for_re2_ends_in_time_or_is_an_error_for_a_long_text(name, soak):
+    pattern = HARD[name]
+    source = random.Random(1)
+    for length in (1_000, 50_000, 1_000_000, 10_000_000) if soak else (1_000, 10_000_000):
+        text = "".join(source.choices("ab", k=length)) if length < 100_000 else "ab" * (length // 2)
+        literal = verdict_of(f'event ~= "{pattern}"', text, 20)
+        assert literal.error is None or "too long for `~=`" in literal.error.message
+        assert literal.error is None or length > 1_000
+    assert literal.error is not None
+    assert literal.error.type == "RangeError"
+    if len(pattern) <= 1_000:
+        assert verdict_of("event.s ~= event.p", {"s": text, "p": pattern}, 20).error.type == "RangeError"
+
+
+def test_many_hard_patterns_in_one_filter_share_the_bound():
+    text = fill('event~="[ab]*a[ab]{999}c"', " or ")
+    for length in (1_000, 10_000, 1_000_000):
+        verdict_of(text, "ab" * (length // 2), 20)
+    assert verdict_of(text, "ab" * 500_000).error.type == "RangeError"
+
+
+def test_patterns_that_are_large_once_compiled_are_refused_and_never_slow_to_compile(soak):
+    for unit in (r"(?:\\pL\\pN){%d}x", r"\\pL{%d}", r"(?:a?){%d}" * 30, r"(?i)(?:\\pL){%d}"):
+        with within(20):
+            for size in range(900, 1000) if soak else (900, 999):
+                with contextlib.suppress(FilterSyntaxError):
+                    compile_uncached(f'event ~= "{unit.replace("%d", str(size))}"', EVENT, filtrex=False)
+    assert "too large" in mistake_in(r'event ~= "(?:\\pL\\pN){300}x"')
+    text = " and ".join(rf'event~="(?:\\pL\\pN){{{size}}}"' for size in range(100, 400))
+    assert "too large" in mistake_in(text[:MAX_LENGTH].rpartition(" and ")[0])
+
+
+NUMBERS_OF_A_MILLION = [[number] for number in range(1_000_000)]
+
+
+def test_functions_of_numbers_on_a_large_list_named_many_times_end_in_time():
+    for event in (NUMBERS_OF_A_MILLION, list(range(1_000_000)), [NUMBERS_OF_A_MILLION]):
+        for text in (
+            fill("event", ",", "max(", ") > 1"),
+            fill("round(event)>1", " or "),
+            fill("1 in event", " or "),
+            fill("event in event", " and "),
+            fill('includes(event,"x")', " or "),
+            fill('"x" in event', " or "),
+        ):
+            verdict = verdict_of(text, event, 20)
+            assert verdict.error is None or "too long for" in verdict.error.message, text
+
+
+@pytest.mark.parametrize("value", [True, None, 5, 0.5, 2**60, "x", [], math.nan])
+def test_a_value_is_looked_for_in_a_large_list_at_a_speed_of_millions_a_second(value):
+    items = [*NUMBERS_OF_A_MILLION[:200_000], *range(10, 300_000), *["y"] * 100_000, value]
+    for text in ("event.a in event.b", "includes(event.b, event.a)", "(event.a, event.a) in event.b"):
+        verdict = verdict_of(text, {"a": value, "b": items}, 1)
+        assert (verdict.error is not None) is (value is None and text.startswith("event.a in"))
 
 
 def test_text_that_doubles_at_each_step_stops_growing():

@@ -133,13 +133,15 @@ def test_lines_that_have_something_are_those_that_a_look_at_each_finds(lines, ne
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(records(), min_size=1, max_size=2), LINE, records())
 async def test_every_prefix_with_a_foreign_line_in_the_middle_folds_and_takes_the_next_record(
-    found, foreign, following
+    soak, found, foreign, following
 ):
     lines = [to_line(found[0]), foreign + b"\n", *map(to_line, found[1:])]
     content = b"".join(lines)
     with TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder, "executions.jsonl")
-        for cut in range(0, len(content) + 1, 3):
+        # By default every byte of the first record and of the foreign line, and every third one of the rest.
+        close = len(content) if soak else len(lines[0]) + len(lines[1])
+        for cut in [*range(close + 1), *range(close + 1, len(content) + 1, 3)]:
             path.with_name("checkpoint.json").unlink(missing_ok=True)
             store = torn_to(path, content[:cut])
             ends = content[:cut].count(b"\n")

@@ -158,6 +158,7 @@ def test_without_an_event_a_valid_filter_exits_with_0_and_shows_its_warnings(job
     told = jobsd("event.tags == (1, 2)", "--format", "json")
     assert told.code == 0
     assert told.json["valid"] is True
+    assert told.json["reads"] == ["event.tags"]
     assert [warning["severity"] for warning in told.json["warnings"]] == ["warning"]
 
 
@@ -168,7 +169,7 @@ def test_an_invalid_filter_exits_with_1_with_or_without_an_event(jobsd, tried):
     told = jobsd("event.a = 1 && event.b", "--format", "json")
     assert told.code == 1
     assert told.json["verdict"] == "error"
-    assert [mistake["fix"] for mistake in told.json["mistakes"]] == ["==", "and"]
+    assert [mistake["fix"] for mistake in told.json["diagnostics"]] == ["==", "and"]
 
 
 def test_the_line_of_a_mistake_in_an_expression_of_several_lines_is_counted(jobsd):

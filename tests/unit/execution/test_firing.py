@@ -12,7 +12,7 @@ from runner.spec.models import Payload
 def test_a_firing_needs_a_job_and_a_trigger_and_nothing_else() -> None:
     firing = Firing("a", Trigger.MANUAL)
     others = {field.name for field in dataclasses.fields(firing)} - {"job", "trigger"}
-    assert all(getattr(firing, name) is None for name in others)
+    assert not any(getattr(firing, name) for name in others)
 
 
 def test_a_payload_of_null_is_not_the_same_as_no_payload() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from runner.filters import VerdictKind, compile_filter
-from runner.filters.patterns import PatternError, compile_pattern, matches
+from runner.filters.patterns import LARGEST_SIZE, PatternError, compile_pattern, matches
 
 
 def test_a_pattern_is_found_anywhere_and_case_matters():
@@ -24,6 +24,13 @@ def test_an_end_is_the_very_end():
 def test_what_re2_lacks_is_an_error(pattern):
     with pytest.raises(PatternError):
         compile_pattern(pattern)
+
+
+def test_a_pattern_that_is_large_once_compiled_is_an_error():
+    assert compile_pattern("(?:a?){1000}").size < LARGEST_SIZE
+    for pattern in (r"(?:\pL\pN){300}", "(?:a?){1000}" * 40):
+        with pytest.raises(PatternError, match="pattern too large"):
+            compile_pattern(pattern)
 
 
 def test_half_a_surrogate_pair_is_matched_as_a_replacement_character():

@@ -112,7 +112,7 @@ def test_only_changes_that_the_schedule_meets_are_warned_about():
     assert rules("30 2 * 3 *", "Europe/Berlin") == ["schedule-dst-gap"]
     assert rules("0 2 * * *", "Europe/Berlin") == ["schedule-dst-gap", "schedule-dst-repeat"]
     assert rules("0 3 * * *", "Europe/Berlin") == []
-    assert rules("*/15 2 * * *", "Europe/Berlin") == []
+    assert rules("*/15 2-3 * * *", "Europe/Berlin") == []
     assert rules("15 2 * * *", "Australia/Lord_Howe") == ["schedule-dst-gap"]
     assert rules("45 1 * * *", "Australia/Lord_Howe") == ["schedule-dst-repeat"]
 
@@ -151,3 +151,24 @@ def test_a_step_longer_than_its_field_is_pointed_at():
 def test_a_naive_present_is_refused():
     with pytest.raises(ValueError, match="needs a time zone"):
         lint("0 9 * * *", now=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "told"),
+    [
+        ("*/25 2 * * *", "Europe/Berlin", "02:00 to 02:50 do not exist in Europe/Berlin on 2026-03-29"),
+        ("*/59 2 * * 0", "Europe/Berlin", "02:00 to 02:59 do not exist in Europe/Berlin on 2026-03-29"),
+        ("*/40 2 * * *", "Australia/Lord_Howe", None),
+        ("*/25 1-3 * * *", "Europe/Berlin", None),
+        ("*/25 2 * * 1", "Europe/Berlin", None),
+        ("*/25 2 * * *", "UTC", None),
+    ],
+)
+def test_a_job_that_follows_elapsed_time_is_told_the_day_on_which_the_clock_skips_all_of_its_times(
+    text, zone, told
+):
+    found = lint(text, zone)
+    assert [mistake.message.split(",")[0] for mistake in found] == ([told] if told else [])
+    for mistake in found:
+        assert (mistake.rule, text[mistake.start : mistake.end]) == ("schedule-dst-gap", text[:-6])
+        assert mistake.message.endswith("the clock goes from 02:00 to 03:00: the job does not run on that day")

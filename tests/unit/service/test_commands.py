@@ -9,6 +9,7 @@ from runner.errors import ConflictError, JobDisabledError, StorageError, Unknown
 from runner.execution.ledger import RECENT
 from runner.execution.lifecycle import Reason, Status
 from runner.ports import Pause
+from runner.service.views import to_json
 from runner.spec.models import Payload
 from runner.testing import START, Script, build_record, tree
 
@@ -24,7 +25,7 @@ EVERY_MINUTE = "mode: cron\nschedule: '* * * * *'"
 async def test_a_run_by_hand_is_answered_with_its_first_line(desk) -> None:
     async with desk(a=MANUAL) as made:
         view = await made.service.run("a", Payload(None), "alice")
-        assert view.to_json() == {
+        assert to_json(view) == {
             "v": 1,
             "id": view.id,
             "job": "a",

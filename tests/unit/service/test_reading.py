@@ -9,7 +9,7 @@ from ulid import ULID
 from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
 from runner.execution.lifecycle import ErrorType, Outcome, Reason, Status
 from runner.ports import Pause
-from runner.service.reading import MOST, local_time
+from runner.service.reading import MOST
 from runner.service.views import HistoryQuery, to_json
 from runner.testing import AGENT, START, Script, build_record
 
@@ -94,6 +94,7 @@ async def test_a_job_in_detail_says_each_value_and_where_it_comes_from(desk) -> 
         }
         assert "defaults.yaml" in view.settings["timeout"].source
         assert view.prompt == "do it"
+        assert view.schedule_in_words == "at 09:00 every day, Europe/Berlin"
         assert len(view.next_runs) == 5
         assert view.next_runs[0] == view.next_run
 
@@ -156,10 +157,6 @@ async def test_a_number_that_is_out_of_bounds_is_refused(desk) -> None:
                 made.reading.next_runs(None, number)
             with pytest.raises(InvalidRequestError):
                 made.reading.executions(HistoryQuery(limit=number))
-
-
-def test_a_local_time_has_its_offset() -> None:
-    assert local_time(START, "Asia/Kolkata") == "2026-03-02T13:30:00+05:30"
 
 
 # -- executions --------------------------------------------------------------------------------------------------

@@ -13,11 +13,14 @@ from runner.ports import Pause
 from runner.service.views import (
     DiagnosticView,
     ExecutionView,
+    ForeignAnswerError,
     HistoryQuery,
     JobView,
     NextRun,
     PauseView,
     SettingView,
+    View,
+    read,
     to_json,
 )
 from runner.spec.models import Payload
@@ -35,7 +38,7 @@ def job(**values: object) -> JobView:
         "definition": {"path": "a.yaml", "line": 1, "sha256": "ab"},
         "live": True,
     }
-    return JobView.model_validate(given | values)
+    return read(JobView, given | values)
 
 
 def test_an_execution_has_the_keys_of_its_record_and_when_it_was_created() -> None:
@@ -68,7 +71,7 @@ def test_a_diagnostic_survives_the_way_through_its_view_but_for_related_places()
     bare = Diagnostic("r", "m", "a.yaml")
     for diagnostic in (whole, bare):
         view = DiagnosticView.of(diagnostic)
-        assert DiagnosticView.model_validate(to_json(view)).diagnostic() == diagnostic
+        assert read(DiagnosticView, to_json(view)).diagnostic() == diagnostic
     assert to_json(DiagnosticView.of(bare)) == {"rule": "r", "severity": "error", "message": "m", "path": "a.yaml"}
 
 
@@ -112,6 +115,29 @@ def test_a_coming_run_shows_its_instant_twice() -> None:
         "scheduled_for": "2026-03-02T08:00:00.000Z",
         "local": "2026-03-02T09:00:00+01:00",
     }
+
+
+def test_a_view_is_read_from_its_json_and_keys_that_nobody_knows_are_passed_over() -> None:
+    view = job(
+        paused={"by": "me", "at": START},
+        last={"id": "1", "status": "failed", "at": START, "error": {"type": "agent", "message": "x"}},
+        next_run=START,
+    )
+    assert read(JobView, {**to_json(view), "new": 1}) == view
+
+
+def test_an_execution_read_from_its_json_has_all_of_it() -> None:
+    line = to_json(ExecutionView.of(Execution(build_record(payload=Payload(None), count=3), START))) | {"new": [1]}
+    view = read(ExecutionView, line)
+    assert (view.created_at, view.status, view.count) == (START, Status.PENDING, 3)
+    assert to_json(view) == line
+
+
+@pytest.mark.parametrize("kind", [NextRun, ExecutionView])
+@pytest.mark.parametrize("data", [None, [], {"job": 1}, {"job": "a", "scheduled_for": "soon", "local": "x"}])
+def test_what_is_no_view_is_refused_with_its_kind(kind: type[View], data: object) -> None:
+    with pytest.raises(ForeignAnswerError, match=f"no {kind.__name__}: "):
+        read(kind, data)
 
 
 def test_a_question_about_history_asks_for_fifty_of_everything() -> None:

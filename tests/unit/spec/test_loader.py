@@ -571,3 +571,33 @@ def test_the_built_in_agent_needs_no_file():
 def test_what_a_job_expects_is_checked(value):
     assert rules(f"name: A\nmode: manual\nexpect: {value}\n")
     assert rules("name: A\nmode: manual\nexpect: {success_within: 26h}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "jitter", "message"),
+    [
+        ("*/15 * * * *", "15m", "the jitter is not shorter than the 15m between two slots of the schedule"),
+        ("0 9 * * 1-5", "1d", "the jitter is not shorter than the 1d between two slots of the schedule"),
+        ("@every 90s", "2m", "the jitter is not shorter than the 1m30s between two slots of the schedule"),
+        ("H/20 * * * *", "30m", "the jitter is not shorter than the 20m between two slots of the schedule"),
+    ],
+)
+def test_the_jitter_is_shorter_than_the_time_between_two_slots(schedule, jitter, message):
+    found = parse(f'name: Orders\nmode: cron\nschedule: "{schedule}"\njitter: {jitter}\n').diagnostics
+    (mistake,) = [each for each in found if each.rule == "jitter-too-long"]
+    assert mistake.message == message
+    assert (mistake.span.line, mistake.span.column, mistake.span.end_column) == (4, 9, 9 + len(jitter))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "jitter"),
+    [("*/15 * * * *", "14m59s"), ("0 9 * * 1", "6d23h"), ("0 0 30 2 *", "1d"), ("@daily", "0s")],
+)
+def test_a_shorter_jitter_is_fine(schedule, jitter):
+    assert "jitter-too-long" not in rules(f'name: A\nmode: cron\nschedule: "{schedule}"\njitter: {jitter}\n')
+
+
+def test_only_slots_are_spread():
+    found = parse("name: A\nmode: push\njitter: 5m\n").diagnostics
+    (mistake,) = [each for each in found if each.rule == "cron-only"]
+    assert (mistake.span.line, mistake.span.column) == (3, 1)

@@ -1,5 +1,6 @@
 """Where the values of a job come from."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from runner.spec.drafts import Defaults, JobDraft
@@ -102,6 +103,12 @@ def test_the_zone_of_the_schedule_may_come_from_defaults():
     assert (job.timezone, job.schedule.timezone) == ("Asia/Tokyo", "Asia/Tokyo")
 
 
+def test_the_jitter_is_the_job_s_or_none():
+    assert (resolve(draft()).jitter, resolve(draft()).sources["jitter"]) == (timedelta(0), "built-in")
+    spread = resolve(replace(draft(), jitter=timedelta(minutes=5)))
+    assert (spread.jitter, spread.sources["jitter"]) == (timedelta(minutes=5), "job")
+
+
 def test_the_agent_is_the_job_s_then_the_nearest_defaults_and_then_insulin():
     near, far = defaults("agent: near", NEAR), defaults("agent: far", FAR)
     assert agent_of(draft("agent: own"), [near, far]) == ("own", None)
@@ -121,6 +128,7 @@ def test_the_digest_covers_all_that_the_job_does_and_not_where_it_stands():
         resolve(draft("labels: {a: b}")),
         resolve(draft("rate_limit: 1/day")),
         resolve(draft("expect: {success_within: 1d}")),
+        resolve(replace(draft(), jitter=timedelta(minutes=5))),
         resolve(draft(), defaults("timeout: 7m", FAR)),
         resolve(draft(), by=agent()),
         resolve(draft(), by=agent("env: {A: b}")),

@@ -1,7 +1,8 @@
 """What survives a restart."""
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -65,6 +66,14 @@ def test_jobs_agents_and_defaults_survive_as_they_were():
         assert job.trigger_key == before.jobs[job_id].trigger_key
         assert job.payload == before.jobs[job_id].payload
         assert job.schedule == before.jobs[job_id].schedule
+
+
+def test_jitter_survives_and_snapshots_from_before_it_have_none():
+    job = replace(state(TREE).jobs["a"], jitter=timedelta(minutes=5))
+    written = json.loads(json.dumps(job_to_json(job)))
+    assert job_from_json(written).jitter == timedelta(minutes=5)
+    del written["jitter"]
+    assert job_from_json(written).jitter == timedelta(0)
 
 
 def test_a_file_that_broke_while_nothing_ran_leaves_the_last_good_job():

@@ -13,7 +13,8 @@ import pytest
 
 from runner.errors import StartError, StateInUseError, StorageError
 from runner.ports import Pause
-from runner.storage.state import ChangesFile, StateDirectory, write_durably
+from runner.storage.changes import ChangesFile
+from runner.storage.state import StateDirectory, write_durably
 from runner.testing import START
 
 
@@ -205,25 +206,3 @@ def test_a_file_that_can_not_be_replaced_stays_as_it_was_and_nothing_lies_beside
     assert names(tmp_path) == ["facts"]
     with pytest.raises(StorageError, match="no such file or directory"):
         write_durably(tmp_path / "missing" / "facts", b"new")
-
-
-def test_changes_are_appended_one_line_each(state):
-    changes = ChangesFile(state.changes)
-    changes.open()
-    changes.append([{"change": "added", "job": "a"}, {"change": "removed", "job": "b"}])
-    changes.append([])
-    changes.append(iter([{"change": "added", "job": "c"}]))
-    changes.close()
-    lines = state.changes.read_text().splitlines()
-    assert [json.loads(line)["job"] for line in lines] == ["a", "b", "c"]
-
-
-def test_it_is_known_when_a_job_vanished_that_has_not_come_back(tmp_path):
-    changes = ChangesFile(tmp_path / "changes.jsonl")
-    changes.open()
-    at = "2026-03-02T08:00:00.000Z"
-    for job, change in (("a", "added"), ("a", "removed"), ("b", "removed"), ("b", "added"), ("c", "added")):
-        changes.append([{"at": at, "change": change, "job": job}])
-    changes.append([{"at": "then", "change": "removed", "job": "d"}, {"change": "removed"}])
-    assert changes.removed() == {"a": START}
-    changes.close()
