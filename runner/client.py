@@ -79,7 +79,7 @@ class Answer:
 
 
 class Client:
-    """Questions to and commands for a running runner."""
+    """Questions to and commands for a running runner, one after the other: a client serves one thread."""
 
     def __init__(self, http: UnixConnection, actor: str) -> None:
         self._http = http

@@ -394,12 +394,13 @@ def _warn_of_root(settings: Settings, runner: Runner) -> None:
 
 
 async def _reload_when_told(runner: Runner, reload: asyncio.Event, supervisor: Supervisor) -> None:
-    """Look at the files each time `reload` is set, and tell the service manager when it begins and is done."""
+    """Look at the files and the clock when `reload` is set; the service manager is told of begin and end."""
     while True:
         await reload.wait()
         reload.clear()
         _tell(supervisor.reloading)
         await runner.reconciler.sync()
+        runner.scheduler.look_again()
         _tell(supervisor.ready)
 
 

@@ -17,7 +17,7 @@ from runner.engine.dispatcher import Dispatcher
 from runner.engine.journal import Journal
 from runner.engine.reconciler import Reconciler
 from runner.engine.runs import Services
-from runner.engine.scheduler import Scheduler
+from runner.engine.scheduler import LOOK, Scheduler
 from runner.errors import StorageError
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, Ledger, fold, newest
@@ -273,6 +273,7 @@ class MemoryEngine:
         max_running: int = 100,
         chance: float = 0.5,
         tracks: "MemoryTracks | None" = None,
+        look: float = LOOK,
     ) -> None:
         self.clock = LoopClock(start)
         self.records = MemoryRecords(records)
@@ -281,12 +282,15 @@ class MemoryEngine:
         self.files = MemoryFiles(files)
         self.changes = MemoryChanges()
         self.journal = Journal(self.records, self.ledger)
-        numbers = count(len(self.records.lines) + 1)
+        known = (int(record.id) for record in self.records.lines if record.id.isdecimal())
+        numbers = count(max(known, default=0) + 1)
         self.services = Services(
             self.clock, self.journal, self.ledger, self.executor, MemoryPayloads(), lambda: chance
         )
         self.tracks = tracks or MemoryTracks()
-        self.scheduler = Scheduler(self.clock, self.tracks, lambda job: self.ledger.history(job).settled, start)
+        self.scheduler = Scheduler(
+            self.clock, self.tracks, lambda job: self.ledger.history(job).settled, start, look
+        )
         self.dispatcher = Dispatcher(
             self.services,
             new_id=lambda _: f"{next(numbers):026d}",

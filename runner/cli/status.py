@@ -43,6 +43,9 @@ def _lines(view: StatusView) -> list[tuple[str, str]]:
         lines.append(("stale", f"{', '.join(view.stale)}: the last good version is in force"))
     if view.overdue:
         lines.append(("overdue", f"{', '.join(view.overdue)}: the last success is older than expected"))
+    if view.filter_fails:
+        fails = "the filter failed on each of the last 20 events; 'jobsd history JOB' says why"
+        lines.append(("filter", f"{', '.join(view.filter_fails)}: {fails}"))
     if view.held:
         lines.append(("held", view.held))
     return lines

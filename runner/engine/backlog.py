@@ -73,5 +73,6 @@ class Backlog:
         return self._wait_of(now).total_seconds() if self._heap else None
 
     def _wait_of(self, now: datetime) -> timedelta:
-        """Never more than the pace, also when the clock was set back."""
-        return min(PACE, self._not_before - now) if self._not_before else timedelta(0)
+        """How long to wait; nothing when the clock was set back since the last turn."""
+        wait = self._not_before - now if self._not_before else timedelta(0)
+        return wait if timedelta(0) < wait <= PACE else timedelta(0)

@@ -31,7 +31,7 @@ from runner.ports import Pause, TrackStore
 from runner.schedule.cron import FIRST_INSTANT, Schedule
 from runner.spec.models import Job
 
-_LONGEST_SLEEP = 5.0
+LOOK = 5.0
 """Seconds after which the wall clock is looked at again, as it may have been stepped, or the machine slept."""
 
 _AGAIN = timedelta(seconds=1)
@@ -88,11 +88,17 @@ class Scheduler:
     """
 
     def __init__(
-        self, clock: Clock, store: TrackStore, mark_of: Callable[[str], datetime | None], up_since: datetime
+        self,
+        clock: Clock,
+        store: TrackStore,
+        mark_of: Callable[[str], datetime | None],
+        up_since: datetime,
+        look: float = LOOK,
     ) -> None:
         self._clock = clock
         self._store = store
         self._up_since = up_since
+        self._look = look
         self._mark_of = mark_of
         self._trouble = Trouble()
         self._remembered = dict(store.tracks())
@@ -219,6 +225,9 @@ class Scheduler:
         tracks = {job: entry.track if (entry := self._entries.get(job)) else () for job in unsaved}
         try:
             await self._store.save(tracks)
+        except asyncio.CancelledError:
+            self._unsaved |= unsaved
+            raise
         except StorageError as error:
             self._unsaved |= unsaved
             self._trouble.say("can't write down the schedules in force", error, self._clock.now())
@@ -254,6 +263,8 @@ class Scheduler:
     def due(self, now: datetime, firing: Firing) -> Due:
         """Take out what is to happen now; `settle` puts the jobs back in."""
         found = Due()
+        # After the clock was set back, what comes due comes due while the runner is up.
+        self._up_since = min(self._up_since, now)
         limit = now.timestamp()
         while self._heap and self._heap[0][0] <= limit:
             _, job, turn = heapq.heappop(self._heap)
@@ -311,22 +322,29 @@ class Scheduler:
         if self._backlog.unblock(job):
             self._wake.set()
 
+    def look_again(self) -> None:
+        """Look at the wall clock now: somebody says that it may have been set, or that the machine slept."""
+        self._wake.set()
+
     # -- the loop --------------------------------------------------------------------------------------------
 
     async def run(self, firing: Firing) -> None:
         """Let what is due be written down, whenever something is, until cancelled."""
-        while True:
+        try:
+            while True:
+                await self._save()
+                now = self._clock.now()
+                due = self.due(now, firing)
+                if due:
+                    self.settle(due, await firing.fire(due), self._clock.now())
+                    continue
+                self._wake.clear()
+                await self._wait(now)
+        finally:
             await self._save()
-            now = self._clock.now()
-            due = self.due(now, firing)
-            if due:
-                self.settle(due, await firing.fire(due), self._clock.now())
-                continue
-            self._wake.clear()
-            await self._wait(now)
 
     async def _wait(self, now: datetime) -> None:
-        seconds = _LONGEST_SLEEP
+        seconds = self._look
         if self._heap:
             seconds = min(seconds, max(0.0, self._heap[0][0] - now.timestamp()))
         pace = self._backlog.seconds_to_next(now)

@@ -1,9 +1,17 @@
-"""Whether a job does what its document expects of it."""
+"""Whether a job does what its document expects of it, and whether its filter can work at all."""
 
 from datetime import datetime
 
 from runner.execution.ledger import JobHistory
 from runner.spec.models import Job
+
+ALL_ERRORS = 20
+"""After how many events in a row on which its filter failed a job is said to need a look."""
+
+
+def filter_fails(history: JobHistory) -> bool:
+    """Whether the job's filter failed on each of the latest events, so that it is likely wrong itself."""
+    return history.errors_in_a_row >= ALL_ERRORS
 
 
 def is_overdue(job: Job, history: JobHistory, since: datetime | None, now: datetime) -> bool:

@@ -245,7 +245,7 @@ class RecordLine(BaseModel):
     at: Instant = Field(description="When the line was written.")
     reason: Reason | None = Field(None, description="Why, where the status alone does not say.")
     scheduled_for: Instant | None = Field(None, description="The slot of a cron execution.")
-    lateness_ms: int | None = Field(None, description="`at` of the first line minus `scheduled_for`.")
+    lateness_ms: int | None = Field(None, description="`at` of the first line minus `scheduled_for` and jitter.")
     not_before: Instant | None = Field(None, description="A waiting retry starts no earlier.")
     started_at: Instant | None = Field(None, description="When the attempt started.")
     finished_at: Instant | None = Field(None, description="When the execution ended.")

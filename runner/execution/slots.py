@@ -74,8 +74,12 @@ def first_slot(track: Track, settled: datetime) -> datetime | None:
 
 
 def start_of(slot: datetime, job: Job) -> datetime:
-    """When a slot starts."""
-    return slot + jitter_of(job.id, slot, job.jitter) if job.jitter else slot
+    """When a slot starts: no later than the next slot, to which a change of the clock can bring it close."""
+    if not job.jitter or job.schedule is None:
+        return slot
+    start = slot + jitter_of(job.id, slot, job.jitter)
+    following = job.schedule.after(slot)
+    return start if following is None else min(start, following)
 
 
 def next_turn(job: Job, track: Track, settled: datetime, now: datetime, up_since: datetime) -> Slot | Range | None:
@@ -92,7 +96,7 @@ def next_turn(job: Job, track: Track, settled: datetime, now: datetime, up_since
     if slot is None or (start := start_of(slot, job)) > now:
         return None
     # The last instant of a start that is not just late.
-    bound = max(up_since, now - LATE - _TICK)
+    bound = max(min(up_since, now), now - LATE - _TICK)
     if start > bound:
         return Slot(slot, start)
     last = _last_started(job, track, settled, bound)

@@ -319,8 +319,7 @@ class _Compiler(Comparing):
         if name in {"exists", "empty"} and not self._filtrex:
             return self._presence(node, name)
         operands = [self.held(self._value(argument)) for argument in node.arguments]
-        site = _site(node, f"{name}()")
-        site.shares = self.shares
+        site = self.place(node, f"{name}()")
         if function is None:
             verdict = site.problem("UnknownFunctionError", f"there is no function `{name}`")
             self.block.append(emit.Return(self.put(verdict)))
@@ -332,14 +331,13 @@ class _Compiler(Comparing):
     def _fast_call(self, function: Function, operands: list[Operand], general: ast.expr) -> Operand | None:
         """The usual cases of the functions of text and lists, whose slow way is always an error."""
         variable = operands[0].variable if operands else None
-        if variable is None:
+        if variable is None or not self.shares.few:
             return None
         if function.name in {"lower", "upper"}:
             if operands[0].kind != "text":
                 self.block.append(emit.when(emit.not_of_type(variable, STR), [emit.Return(general)]))
             return Operand(emit.call(READ[function.name], operands[0].code), "text")
-        is_search = function.name == "includes" and len(operands) == 2 and isinstance(operands[1].literal, str)
-        if is_search and self.shares.few:
+        if function.name == "includes" and len(operands) == 2 and isinstance(operands[1].literal, str):
             self.block.append(emit.when(emit.not_of_type(variable, LIST), [emit.Return(general)]))
             return Operand(emit.compare(operands[1].code, emit.CONTAINED, operands[0].code), "boolean")
         return None

@@ -75,13 +75,13 @@ def _numeric(compute: Callable[[float], float]) -> Callable[..., Any]:
 
 def _extremum(start: float) -> Callable[..., Any]:
     def call(site: Site, *values: Any) -> Any:
-        numbers = []
-        for value in values:
-            number = _converted(site, value)
+        # What is named more than once, however large, is converted once.
+        numbers = {id(value): value for value in values}
+        for key, value in numbers.items():
+            numbers[key] = number = _converted(site, value)
             if type(number) is Verdict:
                 return number
-            numbers.append(number)
-        return _extreme(numbers, start)
+        return _extreme([*numbers.values()], start)
 
     return call
 
@@ -101,7 +101,9 @@ def _converted(site: Site, value: Any) -> Any:
 
 def _mapping(convert: Callable[[str], str]) -> Callable[..., Any]:
     def call(site: Site, value: Any = None, *_: Any) -> Any:
-        return convert(value) if type(value) is str else site.unfit(value, "text")
+        if type(value) is not str:
+            return site.unfit(value, "text")
+        return site.check_share("the text is", len(value), "characters") or convert(value)
 
     return call
 
@@ -109,9 +111,7 @@ def _mapping(convert: Callable[[str], str]) -> Callable[..., Any]:
 def _includes(site: Site, items: Any = None, value: Any = ABSENT, *_: Any) -> Any:
     if type(items) is not list:
         return site.unfit(items, "list")
-    if len(items) > SMALL_ITEMS and site.shares is not None and len(items) > site.shares.items:
-        return site.too_much("the list is", f"at most {site.shares.items:,} items")
-    return holds(items, value)
+    return site.check_share("the list is", len(items), "items") or holds(items, value)
 
 
 def _exists(_site: Site, value: Any = None, *_: Any) -> bool:

@@ -13,6 +13,7 @@ SPACES: Final = (
 EXACT: Final = 2**53
 """Up to here, on both sides of zero, every integer is a double of its own."""
 
+_NAN_KEY, _TRUE_KEY, _FALSE_KEY = (float, "NaN"), (bool, True), (bool, False)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _RADIX = re.compile(r"0(?:[xX](?P<hex>[0-9a-fA-F]+)|[oO](?P<octal>[0-7]+)|[bB](?P<binary>[01]+))")
 _INFINITIES = {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}
@@ -156,11 +157,12 @@ def value_key(value: Any) -> object:
     kind = type(value)
     if kind is str or value is None:
         return value
-    if kind is int or kind is float:
-        number = double(value)
-        return (float, "NaN") if math.isnan(number) else (float, number)
+    if kind is int:
+        return value if -EXACT < value < EXACT else double(value)
+    if kind is float:
+        return value if value == value else _NAN_KEY  # noqa: PLR0124 - NaN alone is not equal to itself
     if kind is bool:
-        return (bool, value)
+        return _TRUE_KEY if value else _FALSE_KEY
     return (list, id(value))
 
 

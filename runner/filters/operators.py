@@ -18,7 +18,7 @@ from runner.filters.javascript import (
 from runner.filters.patterns import Pattern, PatternError, compile_pattern, matches
 from runner.filters.site import Site
 from runner.filters.verdict import Verdict
-from runner.filters.work import SMALL_ITEMS, SMALL_STEPS
+from runner.filters.work import SMALL_STEPS
 
 LONGEST_TEXT: Final = 4 * 1024 * 1024
 """Characters that `+` may build, so that an evaluation stays bounded."""
@@ -155,10 +155,9 @@ def subset(left: Any, right: Any, left_site: Site, right_site: Site) -> Any:
         return right_site.wrong(right, *_CONTAINABLE)
     wanted = left if type(left) is list else [left]
     present = right if type(right) is list else [right]
-    if len(wanted) + len(present) > SMALL_ITEMS and left_site.shares is not None:
-        most = left_site.shares.items
-        if len(wanted) + len(present) > most:
-            return left_site.too_much("the lists are", f"at most {most:,} items together")
+    too_much = left_site.check_share("the lists are", len(wanted) + len(present), "items together")
+    if too_much is not None:
+        return too_much
     if len(wanted) <= 1 or len(wanted) * len(present) <= _FEW:
         return all(holds(present, item) for item in wanted)
     kinds = {*map(type, wanted), *map(type, present)}

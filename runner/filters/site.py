@@ -3,7 +3,7 @@
 from typing import Any
 
 from runner.filters.verdict import FilterProblem, Verdict, VerdictKind
-from runner.filters.work import Shares
+from runner.filters.work import SMALL_ITEMS, Shares
 
 KINDS = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
 """The language's names for the types of JSON values, but for null."""
@@ -118,6 +118,12 @@ class Site:
             help_ = "compare it with something"
             verdict = self._given[type(value)] = self.problem("NotBooleanError", message, help_=help_)
         return verdict
+
+    def check_share(self, what: str, size: int, unit: str) -> Verdict | None:
+        """The verdict on a list or text that has more items or characters than this place may look at."""
+        if size <= SMALL_ITEMS or self.shares is None or size <= self.shares.items:
+            return None
+        return self.too_much(what, f"at most {self.shares.items:,} {unit}")
 
     def too_much(self, what: str, most: str) -> Verdict:
         """A costly part would take more than its share."""

@@ -1,7 +1,7 @@
 """How much the costly parts of a filter may do for one event: they share a bound, so that a verdict comes in time.
 
 Most parts look at a few values, however large the event. A part is costly where one look can go through all of it:
-a list that is searched, a text that is matched.
+a list that is searched, a text that is matched or converted.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from runner.filters.tree import Call, Membership, Node, Relation, walk
 
 MOST_ITEMS: Final = 2**25
-"""Items of lists that all parts together may look at."""
+"""Items of lists, and characters of texts that are converted, that all parts together may look at."""
 
 MOST_STEPS: Final = 2**30
 """Steps that all patterns together may take: the bytes of the text times the size of the compiled pattern."""

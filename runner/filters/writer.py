@@ -119,11 +119,15 @@ class Writer:
         self.names[name] = value
         return emit.variable(name)
 
-    def site(self, node: Node, written: str, hint: str | None = None) -> ast.expr:
-        """A place for the errors of one operand or call."""
+    def place(self, node: Node, written: str, hint: str | None = None) -> Site:
+        """A place for the errors of one operand or call, which knows its share of the work."""
         site = Site(node.start, node.end, written=written, hint=hint)
         site.shares = self.shares
-        return self.put(site)
+        return site
+
+    def site(self, node: Node, written: str, hint: str | None = None) -> ast.expr:
+        """The same for generated code."""
+        return self.put(self.place(node, written, hint))
 
     def begin(self) -> list[ast.stmt]:
         """Start a new block, and give the one around it."""

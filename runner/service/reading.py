@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from runner import __version__
 from runner.clock import Clock
 from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
-from runner.execution.health import is_overdue
+from runner.execution.health import filter_fails, is_overdue
 from runner.execution.ledger import Execution, Ledger, id_time, is_first, newest
 from runner.execution.lifecycle import Status
 from runner.execution.records import Record
@@ -185,6 +185,8 @@ class Reading:
             pending=pending,
             last=self._last(job.id),
             overdue=self._is_overdue(job),
+            filter_errors=self._facts.ledger.history(job.id).filter_errors,
+            filter_fails=filter_fails(self._facts.ledger.history(job.id)),
             labels=dict(job.labels),
             definition=DefinitionView(path=job.origin.path, line=job.origin.line, sha256=job.digest),
             live=self._facts.live,
@@ -335,6 +337,7 @@ class Reading:
             paused=sorted(job for job in self._facts.jobs if self._facts.pause(job)),
             stale=sorted(job.id for job in self._facts.jobs.values() if job.stale),
             overdue=sorted(job.id for job in self._facts.jobs.values() if self._is_overdue(job)),
+            filter_fails=sorted(job for job in self._facts.jobs if filter_fails(ledger.history(job))),
             diagnostics=[DiagnosticView.of(problem) for problem in problems],
             **self._facts.about(),
         )
@@ -367,6 +370,9 @@ def _settings(job: Job) -> dict[str, SettingView]:
         "payload": job.payload.value if job.payload else None,
         "enabled": job.enabled,
         "jitter": format_duration(job.jitter) if job.jitter else None,
+        "catch_up": {"policy": job.catch_up.policy.value, "within": format_duration(job.catch_up.within)}
+        if job.schedule
+        else None,
         "timeout": format_duration(job.timeout),
         "concurrency": {"limit": job.concurrency.limit, "when_full": job.concurrency.when_full.value},
         "rate_limit": job.rate_limit.text if job.rate_limit else None,

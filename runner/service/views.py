@@ -173,6 +173,10 @@ class JobView(View):
     pending: int = 0
     last: LastExecution | None = None
     overdue: bool = field(default=False, metadata=_said("Whether the last success is older than the job expects."))
+    filter_errors: int = field(default=0, metadata=_said("Events on which the filter failed so far."))
+    filter_fails: bool = field(
+        default=False, metadata=_said("Whether the filter failed on each of the last 20 events.")
+    )
     labels: dict[str, str] = field(default_factory=dict)
     definition: DefinitionView
     live: bool = field(metadata=_said("Whether a running runner says so, or the files alone."))
@@ -186,6 +190,8 @@ class JobView(View):
             return "paused"
         if self.stale:
             return "stale"
+        if self.filter_fails:
+            return "failing"
         return "overdue" if self.overdue else "active"
 
 
@@ -292,6 +298,9 @@ class StatusView(View):
     stale: list[str] = field(default_factory=list)
     overdue: list[str] = field(
         default_factory=list, metadata=_said("Jobs whose last success is older than they expect.")
+    )
+    filter_fails: list[str] = field(
+        default_factory=list, metadata=_said("Jobs whose filter failed on each of the last 20 events.")
     )
     held: str | None = field(default=None, metadata=_said("Why jobs that vanished from the files still run."))
     synced_at: datetime | None = None

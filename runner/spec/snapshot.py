@@ -155,7 +155,7 @@ def _job(data: Mapping[str, Any]) -> Job:
         concurrency=_concurrency(data["concurrency"]),
         rate_limit=_maybe(_rate_limit, data["rate_limit"]),
         retry=_retry(data["retry"]),
-        catch_up=_catch_up(data["catch_up"]),
+        catch_up=_maybe(_catch_up, data.get("catch_up")) or CatchUp(),
         expect=_maybe(_expect, data.get("expect")),
         labels=dict(data["labels"]),
         digest=data["digest"],
@@ -189,7 +189,7 @@ def _defaults(data: Mapping[str, Any]) -> Defaults:
         concurrency=_maybe(_concurrency, data["concurrency"]),
         rate_limit=_maybe(_rate_limit, data["rate_limit"]),
         retry=_maybe(_retry, data["retry"]),
-        catch_up=_maybe(_catch_up, data["catch_up"]),
+        catch_up=_maybe(_catch_up, data.get("catch_up")),
         expect=_maybe(_expect, data.get("expect")),
         labels=_maybe(dict, data["labels"]),
     )

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
 import structlog
 
+from runner.errors import StorageError
 from runner.execution.instants import format_instant
 from runner.execution.slots import Segment, Track
 from runner.schedule import ScheduleError, parse_schedule
+from runner.schedule.zones import in_utc
 from runner.storage.jsonl import JsonLines
 
 _SPARE = 1000
@@ -27,6 +30,7 @@ class TracksFile:
         self._lines = JsonLines(path)
         self._newest: dict[str, bytes] = {}
         self._count = 0
+        self._turn = Lock()
 
     def open(self) -> None:
         """Open for writing.
@@ -45,14 +49,13 @@ class TracksFile:
     def _note(self, line: bytes) -> None:
         try:
             data = orjson.loads(line)
-            job, empty = data["job"], not data["track"]
+            if data["track"]:
+                self._newest[data["job"]] = line
+            else:
+                self._newest.pop(data["job"], None)
         except (ValueError, KeyError, TypeError):
             return
         self._count += 1
-        if empty:
-            self._newest.pop(job, None)
-        else:
-            self._newest[job] = line
 
     def tracks(self) -> dict[str, Track]:
         """What was saved last, by job; what can't be read any more is passed over and said."""
@@ -78,13 +81,24 @@ class TracksFile:
         await asyncio.to_thread(self._save, tracks)
 
     def _save(self, tracks: Mapping[str, Track]) -> None:
+        with self._turn:  # whoever is cancelled while saving may save again before this thread is done
+            self._write(tracks)
+
+    def _write(self, tracks: Mapping[str, Track]) -> None:
         lines = [_line(job, track) for job, track in tracks.items() if track or job in self._newest]
         self._lines.append(lines)
         for line in lines:
             self._note(line)
         if self._count > 2 * len(self._newest) + _SPARE:
-            newest = set(self._newest.values())
+            self._shorten()
+
+    def _shorten(self) -> None:
+        newest = set(self._newest.values())
+        try:
             self._lines.rewrite(lambda line: line + b"\n" in newest)
+        except StorageError as error:  # nothing is lost by that, and the next save tries again
+            _log.warning("lines that are out of date stay", file=str(self._lines.path), reason=str(error))
+        else:
             self._count = len(self._newest)
 
 
@@ -108,5 +122,9 @@ def _data(segment: Segment) -> dict[str, Any]:
 
 def _segment(data: Mapping[str, Any]) -> Segment:
     schedule = parse_schedule(data["schedule"], data["timezone"], data.get("key", ""))
-    until = datetime.fromisoformat(data["until"]) if "until" in data else None
-    return Segment(schedule, datetime.fromisoformat(data["after"]), until, lost=data.get("lost", False))
+    until = _instant(data["until"]) if "until" in data else None
+    return Segment(schedule, _instant(data["after"]), until, lost=data.get("lost", False))
+
+
+def _instant(text: str) -> datetime:
+    return in_utc(datetime.fromisoformat(text))

@@ -113,7 +113,7 @@ async def burst(jobs: int) -> tuple[float, float, float]:
     ]
     with runner_of("---\n".join(documents)) as runner:
         async with dispatching(runner):
-            scheduling = asyncio.create_task(runner.scheduler.run(runner.dispatcher.fire))
+            scheduling = asyncio.create_task(runner.scheduler.run(runner.dispatcher))
             delays: dict[str, float] = {}
             started = 0
             last_start = 0.0

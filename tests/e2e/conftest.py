@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -159,6 +160,21 @@ class Place:
     def ends(self) -> dict[str, dict[str, Any]]:
         """How each execution ended; those that have not ended are left out."""
         return {id_: lines[-1] for id_, lines in self.histories().items() if lines[-1]["status"] in ENDS}
+
+    def slots(self, job: str, period: timedelta) -> list[datetime]:
+        """The slots of a job that have an outcome on record, in order of time; one with two of them is there twice.
+
+        Those of a missed range are taken to be a period apart, and must be as many as the range says.
+        """
+        slots: list[datetime] = []
+        for first, *_ in self.histories().values():
+            if first["job"] == job and "scheduled_for" in first:
+                slots.append(datetime.fromisoformat(first["scheduled_for"]))
+            elif first["job"] == job and "from" in first:
+                begin, end = (datetime.fromisoformat(first[name]) for name in ("from", "until"))
+                assert end == begin + (first["count"] - 1) * period, first
+                slots.extend(begin + n * period for n in range(first["count"]))
+        return sorted(slots)
 
     @staticmethod
     def eventually(look: Callable[[], T], patience: float = PATIENCE) -> T:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from runner.spec.models import Payload
 SIZE = 4 * 1024 * 1024
 DESCRIPTORS = 64
 PROCESSES = 40
+SECOND = timedelta(seconds=1)
 
 ECHO = """
 id: hand
@@ -147,27 +148,12 @@ def test_a_full_disk_refuses_what_it_can_not_record_and_loses_nothing_that_was_a
     assert {*acknowledged, waiting} <= ends.keys()
     assert place.histories().keys() == ends.keys()
     assert len(said) <= 10, "\n".join(said)
-    seconds = slots_of(place)
-    assert seconds == [*range(seconds[0], seconds[0] + len(seconds))], "a slot is on record twice, or never"
+    slots = place.slots("tick", SECOND)
+    assert slots == [slots[0] + n * SECOND for n in range(len(slots))], "a slot is on record twice, or never"
 
 
 def hand_or_raise(client: Client) -> None:
     client.run("hand", Payload("x" * 500))
-
-
-def slots_of(place) -> list[int]:
-    """The seconds since the epoch for which the job that is due each second has an outcome on record."""
-
-    def seconds(text: str) -> int:
-        return int(datetime.fromisoformat(text).timestamp())
-
-    slots: list[int] = []
-    for first, *_ in place.histories().values():
-        if "scheduled_for" in first:
-            slots.append(seconds(first["scheduled_for"]))
-        elif "from" in first:
-            slots.extend(range(seconds(first["from"]), seconds(first["until"]) + 1))
-    return sorted(slots)
 
 
 def ticked_since(client: Client, instant: datetime) -> bool:

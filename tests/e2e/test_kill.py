@@ -113,15 +113,11 @@ def _deliver(client: Client, job: str, n: int) -> list[str]:
     return [execution["id"] for execution in answer.data["executions"]]
 
 
-@pytest.fixture
-def kills(soak) -> int:
-    return 50 if soak else 10
-
-
-@pytest.mark.parametrize("rotate_bytes", [None, 4000], ids=["one-file", "rotating"])
+@pytest.mark.parametrize(("rotate_bytes", "by_default"), [(None, 10), (4000, 5)], ids=["one-file", "rotating"])
 def test_a_runner_killed_at_random_moments_loses_nothing_doubles_nothing_and_leaves_nothing(
-    place, kills, rotate_bytes
+    place, soak, rotate_bytes, by_default
 ):
+    kills = 50 if soak else by_default
     if rotate_bytes is not None:  # then kills also hit what closes, compresses and covers segments
         place.environment["JOBSD_HISTORY"] = json.dumps({"rotate_bytes": rotate_bytes})
     seed = random.SystemRandom().randrange(10_000)
@@ -136,7 +132,7 @@ def test_a_runner_killed_at_random_moments_loses_nothing_doubles_nothing_and_lea
                 _killed_in_its_start(place, chance.uniform(0.3, 1.2))
             with place.up() as runner:
                 load.possible.set()
-                threading.Event().wait(chance.uniform(0.05, 1.0))
+                threading.Event().wait(chance.uniform(0.05, 0.8))
                 load.possible.clear()
                 runner.kill()
                 runner.wait()

@@ -146,12 +146,16 @@ def test_a_payload_of_20_megabytes_reaches_the_run_whole(place):
 
 
 def test_of_a_burst_a_thousand_wait_and_the_rest_is_on_record_as_refused(place):
+    def run(_):
+        with place.client() as own:  # a client serves one thread
+            return own.run("busy", None)
+
     place.write("busy.yaml", job("busy", "sleep 600"))
     with place.up(), place.client() as client:
         first = client.run("busy", None).id
         place.await_record(lambda r: r["id"] == first and r["status"] == "running")
         with ThreadPoolExecutor(4) as threads:
-            burst = [*threads.map(lambda _: client.run("busy", None), range(QUEUE + 5))]
+            burst = [*threads.map(run, range(QUEUE + 5))]
         assert sum(each.status == "pending" for each in burst) == QUEUE
         over = [each for each in burst if each.status != "pending"]
         assert {(each.status, each.reason) for each in over} == {("rate_limited", "queue_full")}

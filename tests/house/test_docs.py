@@ -17,8 +17,8 @@ from pages import PAGES, Row, blocks, code, names, own, page, section, table
 from runner.agents import command as command_agent
 from runner.cli.check import SCHEMAS
 from runner.cli.main import COMMANDS, cli
-from runner.engine import dispatcher, intake, scheduler
-from runner.execution import admission
+from runner.engine import backlog, dispatcher, intake
+from runner.execution import admission, slots
 from runner.execution.lifecycle import TRANSITIONS, ErrorType, Reason, Status
 from runner.execution.records import RecordLine, from_line, to_line
 from runner.filters import VerdictKind, compile_filter
@@ -102,6 +102,8 @@ def test_the_table_of_a_job_says_the_defaults_that_a_job_gets():
         "retry.attempts": f"`{job.retry.attempts}`",
         "retry.backoff": f"`{format_duration(job.retry.backoff)}`",
         "retry.max_backoff": f"`{format_duration(job.retry.max_backoff)}`",
+        "catch_up.policy": f"`{job.catch_up.policy}`",
+        "catch_up.within": f"`{format_duration(job.catch_up.within)}`",
         "expect.success_within": or_none(job.expect),
         "labels": or_none(job.labels or None),
     }
@@ -417,7 +419,9 @@ def test_times_that_the_pages_have_in_words_are_those_of_the_code():
     assert "KILL ten seconds later" in page("jobs")
     assert GRACE == 10
     assert "for less than a minute is late and runs" in page("jobs")
-    assert timedelta(minutes=1) == scheduler.LATE
+    assert timedelta(minutes=1) == slots.LATE
+    assert "ten start a second at most" in page("jobs")
+    assert timedelta(seconds=0.1) == backlog.PACE
     assert "a minute later it had not come back" in page("records")
     assert dispatcher.HOLD_REMOVED == 60
 

@@ -379,6 +379,14 @@ async def test_a_clock_that_is_set_forward_by_an_hour_makes_old_slots_missed_but
     assert bell.slots == [minute(1), minute(60), minute(61), minute(62)]
 
 
+async def test_who_knows_that_the_clock_was_set_can_let_it_be_looked_at_before_its_time() -> None:
+    bell = Bell(job("* * * * *"))
+    asyncio.get_running_loop().call_later(1, bell.clock.step, 59)
+    asyncio.get_running_loop().call_later(2, bell.scheduler.look_again)
+    await bell.ring(3)
+    assert bell.at == [minute(1) + SECOND]
+
+
 async def test_a_clock_that_is_set_back_repeats_no_slot() -> None:
     bell = Bell(job("* * * * *"))
     asyncio.get_running_loop().call_later(150, bell.clock.step, -60)
@@ -448,3 +456,22 @@ async def test_a_new_schedule_fires_nothing_before_it_is_durable_but_a_full_disk
     bell.tracks.failing = False
     await bell.ring(10)
     assert [*bell.tracks.saved] == ["a"]
+
+
+def test_after_the_clock_was_set_back_the_slots_of_a_new_job_are_those_of_a_runner_that_is_up() -> None:
+    made = scheduler(job(id="b"))
+    made.due(minute(-60), Paper())
+    made.enact(Add(job(more="catch_up: {policy: none}\n")), minute(-58))
+    due = take(made, minute(-55))
+    assert (slots(due), missed(due)) == ([minute(-55)], [])
+
+
+async def test_an_edit_in_the_moment_of_a_stop_is_durable_all_the_same() -> None:
+    bell = Bell(job())
+    task = asyncio.create_task(bell.scheduler.run(bell))
+    await asyncio.sleep(1)
+    bell.scheduler.enact(Add(job(id="b")), bell.clock.now())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [*bell.tracks.saved] == ["a", "b"]

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from runner.execution.health import is_overdue
+from runner.execution.health import ALL_ERRORS, filter_fails, is_overdue
 from runner.execution.ledger import JobHistory, fold
-from runner.execution.lifecycle import Status
+from runner.execution.lifecycle import Reason, Status
+from runner.execution.records import FilterNote
 from runner.testing import START, build_job, build_record
 
 HOUR = timedelta(hours=1)
@@ -51,3 +52,24 @@ def test_nothing_is_overdue_that_expects_nothing_is_disabled_or_of_which_nothing
     assert not is_overdue(job(""), done, START, late)
     assert not is_overdue(job("expect: {success_within: 2h}\nenabled: false"), done, START, late)
     assert not is_overdue(job(), JobHistory(), None, late)
+
+
+def events(*verdicts: str) -> JobHistory:
+    """A job's history of events with these verdicts of its filter."""
+    lines = []
+    for number, verdict in enumerate(verdicts):
+        status = Status.PENDING if verdict == "pass" else Status.FILTERED
+        reason = {"reject": Reason.REJECTED, "error": Reason.FILTER_ERROR}.get(verdict)
+        lines.append(build_record(status, number=number, reason=reason, filter=FilterNote(verdict)))
+    return fold(lines).history("a")
+
+
+def test_errors_of_the_filter_are_counted() -> None:
+    assert events("error", "pass", "reject", "error", "error").filter_errors == 3
+
+
+def test_a_filter_that_fails_on_each_of_the_last_20_events_is_told_until_it_works_on_one() -> None:
+    assert not filter_fails(events(*["error"] * (ALL_ERRORS - 1)))
+    assert filter_fails(events("pass", *["error"] * ALL_ERRORS))
+    assert filter_fails(events(*["error"] * 2 * ALL_ERRORS))
+    assert not filter_fails(events(*["error"] * ALL_ERRORS, "reject"))

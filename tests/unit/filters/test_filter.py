@@ -169,6 +169,12 @@ def test_the_same_text_is_compiled_once():
     assert compile_filter("event.amount > 77") is not compile_filter("event.amount > 77", filtrex=True)
 
 
+def test_a_filter_is_made_for_its_payload_once_and_has_nothing_else():
+    compiled = compile_filter("event.made == 1")
+    assert compiled.check is compiled.check
+    assert not hasattr(compiled, "other")
+
+
 def test_all_mistakes_are_reported_in_the_order_of_the_text():
     with pytest.raises(FilterSyntaxError) as raised:
         compile_filter('amount > "5" and nofunction(1) or event.x ~= "(" or max()')

@@ -30,6 +30,7 @@ def value_of(text: str, payload: object = None) -> object:
         ("max()", -math.inf),
         ("min()", math.inf),
         ('max("5", 3)', 5),
+        ("max(event, 2, event, 1, 2)", 2),
         ("min(3, -1, 2)", -1),
         ("floor(10 ^ 400)", math.inf),
         ('lower("ÀB")', "àb"),

@@ -1,10 +1,12 @@
 """Operators on the values that JSON has, by their results."""
 
 import math
+import random
 
 import pytest
 
 from runner.filters import EvaluationError, compile_filter
+from runner.filters.javascript import same_value
 from runner.filters.operators import holds
 
 PAYLOAD = {
@@ -176,6 +178,18 @@ def test_text_can_not_grow_without_bound():
     with pytest.raises(EvaluationError) as raised:
         value_of(text, "x" * 1_000_000)
     assert raised.value.problem.type == "RangeError"
+
+
+def test_lists_of_any_values_are_compared_as_one_value_after_the_other_is():
+    nan, shared = math.nan, [1]
+    values = [1, True, 0, False, 0.0, -0.0, 1.0, 0.5, nan, float("nan"), math.inf, 2**53, 2**53 + 1, 10**400]
+    values += [None, "", "1", "true", shared, [1], {}]
+    source = random.Random(1)
+    for _ in range(3_000):
+        kinds = source.sample(values, source.randint(1, 5))
+        left, right = source.choices(kinds, k=source.randint(0, 6)), source.choices(kinds, k=source.randint(0, 9))
+        expected = all(any(same_value(item, other) for other in right) for item in left)
+        assert value_of("event.a in event.b", {"a": left, "b": right}) is expected, (left, right)
 
 
 def test_large_lists_are_compared_in_linear_time():

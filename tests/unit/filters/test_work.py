@@ -49,6 +49,14 @@ def test_a_text_that_is_too_long_for_its_pattern_is_an_error_and_one_that_just_f
     assert compiled.check("é" * (longest // 2 + 1)).error is not None
 
 
+def test_a_text_that_is_too_long_for_many_functions_is_an_error():
+    text = "a" * 150_000
+    assert compile_filter('lower(event) == "x"').check(text).error is None
+    verdict = compile_filter(" or ".join(['lower(event) == "x"'] * 400)).check(text)
+    assert verdict.error is not None
+    assert verdict.error.message == "the text is too long for `lower()` in this filter: at most 83,886 characters"
+
+
 @pytest.mark.parametrize("text", ["event in event", 'includes(event, "x")', "round(event) > 1", '"x" in event'])
 def test_a_list_that_is_too_long_for_many_searches_is_an_error(text):
     items = list(range(150_000))

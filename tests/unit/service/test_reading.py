@@ -90,6 +90,7 @@ async def test_a_job_in_detail_says_each_value_and_where_it_comes_from(desk) -> 
             "concurrency": {"limit": 1, "when_full": "queue"},
             "rate_limit": "10/hour",
             "retry": {"attempts": 3, "backoff": "30s", "max_backoff": "15m"},
+            "catch_up": {"policy": "latest", "within": "1h"},
             "labels": {},
         }
         assert "defaults.yaml" in view.settings["timeout"].source

@@ -188,8 +188,6 @@ def test_the_table_of_what_is_not_supported_yet_names_fields_that_exist(kind):
 VALID = {
     "accept": "{type: com.example.*, source: [a, b]}",
     "signature": "{type: hmac, secret: '${env:KEY}', header: X-Signature, algorithm: sha256}",
-    "catch_up": "{policy: all, within: 2h}",
-    "jitter": "0s",
     "budget": "{usd: 0.5, requests: 3}",
     "notify": "[{on: [failed], url: 'slack://${env:TOKEN}', when: result.rows == 0}]",
     "redact": "[customer.email, 'items[*].card']",
@@ -206,8 +204,6 @@ INVALID = {
         "{type: github, secret: []}",
         "{secret: '${env:A}'}",
     ],
-    "catch_up": ["{policy: some}", "{within: 0s}", "latest"],
-    "jitter": ["5", "x"],
     "budget": ["{}", "{usd: -1}", "{requests: 1.5}", "{tokens: 0}"],
     "notify": [
         "[{on: [], url: a}]",
@@ -597,7 +593,33 @@ def test_a_shorter_jitter_is_fine(schedule, jitter):
     assert "jitter-too-long" not in rules(f'name: A\nmode: cron\nschedule: "{schedule}"\njitter: {jitter}\n')
 
 
-def test_only_slots_are_spread():
-    found = parse("name: A\nmode: push\njitter: 5m\n").diagnostics
-    (mistake,) = [each for each in found if each.rule == "cron-only"]
-    assert (mistake.span.line, mistake.span.column) == (3, 1)
+@pytest.mark.parametrize("mode", ["manual", "push"])
+@pytest.mark.parametrize("field", ["jitter: 5m", "catch_up: {policy: all}", "catch_up: {}"])
+def test_only_slots_are_spread_and_caught_up(mode, field):
+    (mistake,) = parse(f"name: A\nmode: {mode}\n{field}\n").diagnostics
+    name = field.partition(":")[0]
+    assert (mistake.rule, mistake.message) == ("cron-only", f"`{name}` is for jobs whose mode is `cron`")
+    assert (mistake.span.line, mistake.span.column, mistake.span.end_column) == (3, 1, 1 + len(name))
+
+
+@pytest.mark.parametrize("value", ["{}", "{policy: none}", "{policy: latest}", "{policy: all, within: 1d12h}"])
+def test_a_cron_job_and_defaults_may_say_what_is_caught_up(value):
+    assert rules(f'name: A\nmode: cron\nschedule: "0 9 * * *"\ncatch_up: {value}\n') == []
+    assert rules(f"kind: defaults\ncatch_up: {value}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("{policy: last}", "unknown-value"),
+        ("{policy: [all]}", "wrong-type"),
+        ("{policy: null}", "wrong-type"),
+        ("{within: 0s}", "invalid-duration"),
+        ("{within: 60}", "invalid-duration"),
+        ("{withn: 1h}", "unknown-field"),
+        ("latest", "wrong-type"),
+    ],
+)
+def test_what_is_caught_up_is_checked(value, rule):
+    assert rules(f'name: A\nmode: cron\nschedule: "0 9 * * *"\ncatch_up: {value}\n') == [rule]
+    assert rules(f"kind: defaults\ncatch_up: {value}\n") == [rule]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from runner.spec.drafts import Defaults, JobDraft
 from runner.spec.loader import built_in_agent, read
-from runner.spec.models import Agent, Concurrency, Expect, Job, Origin, Retry
+from runner.spec.models import Agent, CatchUp, CatchUpPolicy, Concurrency, Expect, Job, Origin, Retry
 from runner.spec.resolve import agent_of, resolve_job
 from runner.spec.source import SourceFile
 
@@ -109,6 +109,20 @@ def test_the_jitter_is_the_job_s_or_none():
     assert (spread.jitter, spread.sources["jitter"]) == (timedelta(minutes=5), "job")
 
 
+def test_what_is_caught_up_is_the_job_s_then_the_nearest_defaults_and_then_the_latest_slot_of_an_hour():
+    cron = 'name: A\nmode: cron\nschedule: "0 9 * * *"\n'
+    near, far = defaults("catch_up: {policy: none}", NEAR), defaults("catch_up: {within: 1d}", FAR)
+    own = definition(f"{cron}catch_up: {{policy: all, within: 90m}}\n")
+    chosen = [resolve(own, near, far), resolve(definition(cron), near, far), resolve(definition(cron), far)]
+    chosen.append(resolve(definition(cron)))
+    assert [(job.catch_up, job.sources["catch_up"]) for job in chosen] == [
+        (CatchUp(CatchUpPolicy.ALL, timedelta(minutes=90)), "job"),
+        (CatchUp(CatchUpPolicy.NONE, timedelta(hours=1)), "defaults jobs.d/team/defaults.yaml:2"),
+        (CatchUp(CatchUpPolicy.LATEST, timedelta(days=1)), "defaults jobs.d/defaults.yaml:2"),
+        (CatchUp(CatchUpPolicy.LATEST, timedelta(hours=1)), "built-in"),
+    ]
+
+
 def test_the_agent_is_the_job_s_then_the_nearest_defaults_and_then_insulin():
     near, far = defaults("agent: near", NEAR), defaults("agent: far", FAR)
     assert agent_of(draft("agent: own"), [near, far]) == ("own", None)
@@ -129,12 +143,23 @@ def test_the_digest_covers_all_that_the_job_does_and_not_where_it_stands():
         resolve(draft("rate_limit: 1/day")),
         resolve(draft("expect: {success_within: 1d}")),
         resolve(replace(draft(), jitter=timedelta(minutes=5))),
+        resolve(draft(), defaults("catch_up: {policy: none}", FAR)),
+        resolve(draft(), defaults("catch_up: {policy: all}", FAR)),
+        resolve(draft(), defaults("catch_up: {within: 2h}", FAR)),
         resolve(draft(), defaults("timeout: 7m", FAR)),
         resolve(draft(), by=agent()),
         resolve(draft(), by=agent("env: {A: b}")),
     ]
     assert len({job.digest, *(other.digest for other in changed)}) == len(changed) + 1
     assert resolve(draft("timeout: 1h")).digest == job.digest
+
+
+def test_the_digest_of_a_job_that_catches_up_as_by_default_is_what_it_was_before_there_was_a_choice():
+    cron = 'id: a\nname: A\nmode: cron\nschedule: "0 9 * * *"\nagent: insulin\n'
+    before = "ea67aa98df4bb92e47688ec2d86c6a41ef3000a90a3a554463930679445109b2"
+    for given in ("", "jitter: 0s\n", "catch_up: {}\n", "catch_up: {policy: latest, within: 1h}\n"):
+        assert resolve(definition(cron + given)).digest == before
+    assert resolve(definition(f"{cron}catch_up: {{within: 59m}}\n")).digest != before
 
 
 def test_only_what_triggers_a_job_is_in_its_trigger_key():

@@ -8,6 +8,7 @@ import pytest
 
 from runner.plan import DesiredState, desire, plan
 from runner.spec.loader import built_in_agent, read
+from runner.spec.models import CatchUp, CatchUpPolicy
 from runner.spec.snapshot import (
     SnapshotError,
     agent_from_json,
@@ -22,11 +23,12 @@ from runner.spec.source import SourceFile
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TREE = {
     "defaults.yaml": "kind: defaults\ntimezone: Asia/Tokyo\nretry: {attempts: 2}\nrate_limit: 5/day\n"
-    "labels: {a: b}\ntimeout: 3m\nconcurrency: {limit: 2}\nexpect: {success_within: 26h}\n",
+    "labels: {a: b}\ntimeout: 3m\nconcurrency: {limit: 2}\nexpect: {success_within: 26h}\n"
+    "catch_up: {within: 2h}\n",
     "agents/a.yaml": "kind: agent\nid: clerk\ntype: command\ncommand: [x]\n"
     "env: {A: '${env:A}'}\ncwd: ..\ntimeout: 5m\nuser: 33\nlimits: {memory: 1G, cpu: 90s}\n",
     "a.yaml": 'name: A\nagent: clerk\nmode: cron\nschedule: "H 9 * * *"\n'
-    "filter: event.a > 1\npayload: {a: null}\n",
+    "filter: event.a > 1\npayload: {a: null}\ncatch_up: {policy: all}\n",
     "b.yaml": "name: B\nmode: manual\npayload: null\nenabled: false\n",
 }
 
@@ -74,6 +76,20 @@ def test_jitter_survives_and_snapshots_from_before_it_have_none():
     assert job_from_json(written).jitter == timedelta(minutes=5)
     del written["jitter"]
     assert job_from_json(written).jitter == timedelta(0)
+
+
+def test_what_is_caught_up_survives_and_is_the_default_in_snapshots_from_before_there_was_a_choice():
+    before = state(TREE)
+    after = recalled(before)
+    assert [after.jobs[name].catch_up for name in "ab"] == [before.jobs[name].catch_up for name in "ab"]
+    assert after.jobs["a"].catch_up == CatchUp(CatchUpPolicy.ALL)
+    assert after.jobs["b"].catch_up == CatchUp(within=timedelta(hours=2))
+    written = job_to_json(before.jobs["a"])
+    del written["catch_up"]
+    assert job_from_json(written).catch_up == CatchUp()
+    written = defaults_to_json(before.defaults[""])
+    del written["catch_up"]
+    assert defaults_from_json(written).catch_up is None
 
 
 def test_a_file_that_broke_while_nothing_ran_leaves_the_last_good_job():

@@ -1,0 +1,324 @@
+"""A clock that is set and a runner that is stopped, killed or down: each slot still has exactly one outcome."""
+
+import json
+import random
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+MINUTE = timedelta(minutes=1)
+NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
+FAKETIME = [*Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
+
+AGENT = "\n---\n{kind: agent, id: agent, type: command, command: ['true']}\n"
+ENDS = {"completed", "failed", "cancelled"}
+
+
+class Wall:
+    """The wall clock that the programs of a place see. What measures how long something takes stays real."""
+
+    def __init__(self, place) -> None:
+        self._file = place.root / "wall"
+        self._offset = timedelta(0)
+        place.environment |= {
+            "LD_PRELOAD": str(FAKETIME[0]),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+        # Between its preparation and the first slot of the jobs, a test has half a minute.
+        self.set(NOON - timedelta(seconds=30))
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def set(self, instant: datetime) -> None:
+        self._offset = instant - datetime.now(UTC)
+        draft = self._file.with_name("wall.draft")
+        draft.write_text(f"{self._offset.total_seconds():+.6f}\n")
+        draft.rename(self._file)
+
+    def step(self, by: timedelta) -> None:
+        self.set(self.now() + by)
+
+
+@pytest.fixture
+def wall(place) -> Iterator[Wall]:
+    """A wall clock to set; at first it is soon noon."""
+    if not FAKETIME:
+        pytest.skip("libfaketime is not installed; Debian has it in the package faketime")
+    yield Wall(place)
+    for left in Path("/dev/shm").glob("*faketime*"):  # of a process that was killed; its number may come again
+        if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+            left.unlink(missing_ok=True)
+
+
+def job(id_: str, more: str = "", schedule: str = "* * * * *") -> str:
+    return f"id: {id_}\nname: {id_}\nmode: cron\nschedule: '{schedule}'\nagent: agent\n{more}"
+
+
+def write(place, *jobs: str) -> None:
+    place.write("jobs.yaml", "---\n".join(jobs) + AGENT)
+
+
+def clock_time(instant: datetime | str) -> str:
+    return (datetime.fromisoformat(instant) if isinstance(instant, str) else instant).strftime("%H:%M")
+
+
+def settled(place, job_: str, slot: str) -> None:
+    """Wait until a slot, `12:01`, has its outcome, alone or as the last of a missed range."""
+    place.await_record(
+        lambda r: r["job"] == job_
+        and r["status"] in ENDS
+        and slot in {clock_time(r[name]) for name in ("scheduled_for", "until") if name in r}
+    )
+
+
+def told(place, job_: str) -> list[str]:
+    """What became of the slots of a job, in the order in which it was written down."""
+    lines = []
+    for first, *_, last in ((lines[0], *lines, lines[-1]) for lines in place.histories().values()):
+        if first["job"] != job_:
+            continue
+        if "from" in first:
+            assert (first["status"], first["reason"]) == ("cancelled", "missed")
+            lines.append(f"missed {clock_time(first['from'])}-{clock_time(first['until'])}")
+        else:
+            late = datetime.fromisoformat(first["at"]) - datetime.fromisoformat(first["scheduled_for"])
+            assert first["lateness_ms"] == late / timedelta(milliseconds=1) >= 0
+            lines.append(f"{last['status']} {clock_time(first['scheduled_for'])}")
+    return lines
+
+
+def runs(first: int, last: int) -> list[str]:
+    return [f"completed {clock_time(NOON + n * MINUTE)}" for n in range(first, last + 1)]
+
+
+def minutes(first: int, last: int) -> list[datetime]:
+    return [NOON + n * MINUTE for n in range(first, last + 1)]
+
+
+def at_noon(place, wall: Wall, runner, *jobs: str) -> None:
+    """Let it be noon, and the first slot of these jobs run."""
+    set_to(wall, runner, NOON + timedelta(seconds=5))
+    for each in jobs:
+        settled(place, each, "12:00")
+
+
+def set_to(wall: Wall, runner, instant: datetime) -> None:
+    """Set the clock while the runner is up, and let it look without waiting for its next look."""
+    wall.set(instant)
+    runner.send_signal(signal.SIGHUP)
+
+
+THREE = (
+    job("latest"),
+    job("none", "catch_up: {policy: none}\n"),
+    job("all", "catch_up: {policy: all, within: 10m}\n"),
+)
+
+
+def test_a_runner_that_was_stopped_for_ten_minutes_goes_on_as_each_job_wants_it(place, wall):
+    write(place, *THREE)
+    with place.up() as runner:
+        at_noon(place, wall, runner, "latest", "none", "all")
+        runner.send_signal(signal.SIGSTOP)
+        wall.step(10 * MINUTE)
+        runner.send_signal(signal.SIGCONT)
+        runner.send_signal(signal.SIGHUP)
+        for each in ("latest", "none", "all"):
+            settled(place, each, "12:10")
+    assert told(place, "latest") == [*runs(0, 0), "missed 12:01-12:08", *runs(9, 10)]
+    assert told(place, "none") == [*runs(0, 0), "missed 12:01-12:09", *runs(10, 10)]
+    assert told(place, "all") == runs(0, 10)
+    for each in ("latest", "none", "all"):
+        assert place.slots(each, MINUTE) == minutes(0, 10)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_runner_that_was_down_for_an_hour_goes_on_as_each_job_wants_it(place, wall, end):
+    write(place, *THREE)
+    with place.up() as runner:
+        at_noon(place, wall, runner, "latest", "none", "all")
+        runner.send_signal(end)
+        runner.wait(30)
+    wall.step(60 * MINUTE)
+    with place.up():
+        for each in ("latest", "none", "all"):
+            settled(place, each, "13:00")
+    assert told(place, "latest") == [*runs(0, 0), "missed 12:01-12:59", *runs(60, 60)]
+    assert told(place, "none") == [*runs(0, 0), "missed 12:01-13:00"]
+    assert told(place, "all") == [*runs(0, 0), "missed 12:01-12:50", *runs(51, 60)]
+    for each in ("latest", "none", "all"):
+        assert place.slots(each, MINUTE) == minutes(0, 60)
+
+
+def test_a_runner_killed_before_the_first_slot_of_a_job_owes_it_the_slots_since_it_was_up(place, wall):
+    write(place, job("tick"))
+    with place.up() as runner:
+        runner.kill()
+        runner.wait()
+    wall.set(NOON + 30 * MINUTE)
+    with place.up():
+        settled(place, "tick", "12:30")
+    assert told(place, "tick") == ["missed 12:00-12:29", *runs(30, 30)]
+    assert place.slots("tick", MINUTE) == minutes(0, 30)
+
+
+def test_a_clock_that_is_set_forward_and_back_by_an_hour_loses_nothing_and_doubles_nothing(place, wall):
+    write(place, job("tick"))
+    with place.up() as runner:
+        at_noon(place, wall, runner, "tick")
+        set_to(wall, runner, wall.now() + 60 * MINUTE)
+        settled(place, "tick", "13:00")
+        set_to(wall, runner, wall.now() - 60 * MINUTE)
+        write(place, job("tick"), job("new"))
+        with place.client() as client:
+            place.eventually(lambda: len(client.jobs()) == 2)
+        set_to(wall, runner, NOON + MINUTE + timedelta(seconds=5))
+        settled(place, "new", "12:01")
+        set_to(wall, runner, NOON + 61 * MINUTE + timedelta(seconds=5))
+        settled(place, "tick", "13:01")
+        settled(place, "new", "13:01")
+    assert told(place, "tick") == [*runs(0, 0), "missed 12:01-12:58", *runs(59, 61)]
+    assert place.slots("tick", MINUTE) == minutes(0, 61)
+    assert place.slots("new", MINUTE) == minutes(1, 61)
+
+
+def test_what_was_due_before_a_schedule_or_zone_changed_without_a_runner_is_missed_and_not_caught_up(place, wall):
+    policy = "catch_up: {policy: all}\n"
+    write(place, *(job(each, policy) for each in ("schedule", "zone", "words")))
+    with place.up() as runner:
+        at_noon(place, wall, runner, "schedule", "zone", "words")
+    write(
+        place,
+        job("schedule", policy, "*/5 * * * *"),
+        job("zone", policy + "timezone: Asia/Kathmandu\n"),
+        job("words", policy + "description: Other words.\n"),
+    )
+    wall.step(10 * MINUTE)
+    with place.up() as runner:
+        settled(place, "schedule", "12:10")
+        settled(place, "zone", "12:10")
+        settled(place, "words", "12:10")
+        set_to(wall, runner, NOON + 11 * MINUTE + timedelta(seconds=1))
+        settled(place, "zone", "12:11")
+        set_to(wall, runner, NOON + 15 * MINUTE + timedelta(seconds=1))
+        settled(place, "schedule", "12:15")
+    assert told(place, "schedule") == [*runs(0, 0), "missed 12:01-12:10", *runs(15, 15)]
+    assert told(place, "zone")[:3] == [*runs(0, 0), "missed 12:01-12:10", *runs(11, 11)]
+    assert told(place, "words")[:11] == runs(0, 10)
+    assert place.slots("schedule", MINUTE) == [*minutes(0, 10), NOON + 15 * MINUTE]
+
+
+def test_slots_that_are_caught_up_run_one_after_the_other_oldest_first(place, wall):
+    write(place, job("tick", "catch_up: {policy: all, within: 5m}\nconcurrency: {limit: 5}\n"))
+    with place.up() as runner:
+        at_noon(place, wall, runner, "tick")
+    wall.step(10 * MINUTE)
+    with place.up():
+        settled(place, "tick", "12:10")
+    assert told(place, "tick") == [*runs(0, 0), "missed 12:01-12:05", *runs(6, 10)]
+    assert [r["status"] for r in place.records()[-15:]] == ["pending", "running", "completed"] * 5
+    assert place.slots("tick", MINUTE) == minutes(0, 10)
+
+
+def test_a_job_has_no_slots_while_it_is_paused_and_has_them_again_afterwards(place, wall):
+    write(place, job("tick"))
+    with place.up() as runner:
+        at_noon(place, wall, runner, "tick")
+        paused = place.jobsd("disable", "tick", "--for", "2h")
+        assert paused.code == 0, paused.err
+        set_to(wall, runner, wall.now() + 180 * MINUTE)
+        settled(place, "tick", "15:00")
+    assert told(place, "tick") == [*runs(0, 0), "missed 14:01-14:58", *runs(179, 180)]
+    assert place.slots("tick", MINUTE) == [NOON, *minutes(121, 180)]
+
+
+# -- edits at the moment when a job is due -----------------------------------------------------------------------
+
+
+def every(period: int, remainder: int = 0) -> Callable[[datetime], bool]:
+    return lambda instant: instant.minute % period == remainder
+
+
+def even_minute_in(zone: str) -> Callable[[datetime], bool]:
+    return lambda instant: instant.astimezone(ZoneInfo(zone)).minute % 2 == 0
+
+
+Version = tuple[str, Callable[[datetime], bool]]
+"""The document of a job, and whether a minute is a slot of it."""
+
+EDITS: dict[str, list[Version]] = {
+    "schedule": [
+        (job("schedule"), every(1)),
+        (job("schedule", schedule="*/2 * * * *"), every(2)),
+        (job("schedule", schedule="1-59/2 * * * *"), every(2, 1)),
+    ],
+    "zone": [
+        (job("zone", f"timezone: {zone}\n", "*/2 * * * *"), even_minute_in(zone))
+        for zone in ("UTC", "Asia/Kathmandu")  # 5:45 ahead, so that its even minutes are odd in UTC
+    ],
+    "jitter": [(job("jitter", f"jitter: {jitter}\n"), every(1)) for jitter in ("0s", "1s", "30s")],
+    "words": [(job("words", f"description: {words}\n"), every(1)) for words in ("Some words", "Other words")],
+    "enabled": [(job("enabled", "enabled: true\n"), every(1)), (job("enabled", "enabled: false\n"), lambda _: False)],
+}
+
+
+def applied(place, job_: str) -> list[datetime]:
+    """When the versions of a job took effect."""
+    text = (place.state / "changes.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [datetime.fromisoformat(line["at"]) for line in lines if line["job"] == job_]
+
+
+def owned(versions: list[Version], since: list[datetime]) -> list[datetime]:
+    """The minutes that belong to the version in force: each has those after it came, up to when the next one did."""
+    slots = []
+    for (_, is_slot), after, until in zip(versions, since, since[1:], strict=False):
+        minute = after.replace(second=0, microsecond=0) + MINUTE
+        while minute <= until:
+            slots += [minute] if is_slot(minute) else []
+            minute += MINUTE
+    return slots
+
+
+def test_an_edit_in_the_very_moment_when_a_job_is_due_loses_no_slot_and_doubles_none(place, wall, soak):
+    seed = random.SystemRandom().randrange(10_000)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    chance = random.Random(seed)
+    history = {id_: [versions[0]] for id_, versions in EDITS.items()}
+
+    def edit(id_: str, version: Version) -> None:
+        history[id_].append(version)
+        place.write(f"{id_}.yaml", version[0])
+
+    place.write("agent.yaml", AGENT)
+    for id_, (document, _) in ((id_, versions[0]) for id_, versions in EDITS.items()):
+        place.write(f"{id_}.yaml", document)
+    with place.up() as runner, place.client() as client:
+        for round_ in range(100 if soak else 10):
+            due = NOON + round_ * MINUTE
+            set_to(wall, runner, due - timedelta(seconds=0.3))
+            # An edit takes effect some 0.1 s after it was made.
+            moments = sorted((chance.uniform(-0.25, 0.1), id_) for id_ in EDITS)
+            for moment, id_ in moments:
+                threading.Event().wait((due - wall.now()).total_seconds() + moment)
+                edit(id_, chance.choice([each for each in EDITS[id_] if each != history[id_][-1]]))
+            place.eventually(lambda: all(len(applied(place, id_)) == len(history[id_]) for id_ in EDITS))
+        last = due + 2 * MINUTE
+        set_to(wall, runner, last + timedelta(seconds=45))
+        for id_ in EDITS:
+            edit(id_, (job(id_, "description: The end\nenabled: false\n"), lambda _: False))
+        place.eventually(lambda: all(len(applied(place, id_)) == len(history[id_]) for id_ in EDITS))
+        place.eventually(lambda: not any(job.running or job.pending for job in client.jobs()))
+    near = [abs(at - due) for at in applied(place, "words") for due in minutes(0, 100)]
+    assert min(near) < timedelta(seconds=0.1)
+    for id_, versions in history.items():
+        assert place.slots(id_, MINUTE) == owned(versions, applied(place, id_)), id_
