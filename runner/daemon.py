@@ -41,6 +41,7 @@ from runner.spec.models import CommandSpec, Job
 from runner.storage.changes import ChangesFile
 from runner.storage.edit import JobFiles
 from runner.storage.jobs_dir import JobsDir
+from runner.storage.last_good import LastGoodFile
 from runner.storage.outputs import Outputs
 from runner.storage.records import JsonlRecords, Rotation
 from runner.storage.retention import Limits
@@ -256,6 +257,9 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
         secrets = Secrets.of_process(settings.secrets_dir)
         executor = LocalExecutor(agents, outputs, secrets, state.jobs.absolute())
         services = Services(clock, journal, ledger, executor, outputs)
+        last_good = LastGoodFile(state.last_good)
+        last_good.open()
+        stack.callback(last_good.close)
         tracks = TracksFile(state.schedules)
         tracks.open()
         stack.callback(tracks.close)
@@ -269,6 +273,7 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
             scheduler=scheduler,
             dispatcher=dispatcher,
             changes=changes,
+            last_good=last_good,
             clock=clock,
             allow_empty=settings.allow_empty,
         )
@@ -330,6 +335,8 @@ async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
         supervisor = Supervisor.of_process()
         web = server(application(runner.service))
         async with dispatching(runner), asyncio.TaskGroup() as tasks:
+            # Who is told that the runner is up may rely on the slots from now on, whatever becomes of it.
+            await runner.scheduler.save()
             background = [
                 tasks.create_task(runner.scheduler.run(runner.dispatcher)),
                 tasks.create_task(runner.reconciler.run()),

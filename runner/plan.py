@@ -18,6 +18,9 @@ from runner.spec.tree import Tree, gather
 MANY_JOBS = 5
 """With fewer jobs than this, any number may vanish at once without a second look."""
 
+NO_FILES = "there are no files, so no job is removed"
+"""Why nothing is removed when a directory is missing or wholly empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
@@ -123,7 +126,7 @@ def plan(
     held = None
     doubtful = False
     if gone and desired.files == 0 and not allow_empty:
-        held = "there are no files, so no job is removed"
+        held = NO_FILES
     elif len(actual) >= MANY_JOBS and len(gone) * 2 > len(actual) and not confirmed:
         doubtful = not allow_empty or desired.files > 0
     actions: list[Action] = []

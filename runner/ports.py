@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runner.execution.lifecycle import Attempt, Outcome
 from runner.execution.records import Record
 from runner.execution.slots import Track
+from runner.plan import DesiredState
 from runner.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -133,6 +134,22 @@ class TrackStore(Protocol):
 
         Raises:
             StorageError: when the disk is full or failing; what was saved before may still be there.
+        """
+        ...
+
+
+class LastGoodStore(Protocol):
+    """The last good versions of what the files define, which outlive the runner."""
+
+    def known(self) -> DesiredState:
+        """The jobs, agents and defaults that were good last."""
+        ...
+
+    async def save(self, state: DesiredState) -> None:
+        """Keep what is good now and drop what is there no more.
+
+        Raises:
+            StorageError: when the disk is full or failing; what was kept before still is.
         """
         ...
 

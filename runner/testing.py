@@ -261,6 +261,21 @@ class MemoryTracks:
         self.saved = {job: track for job, track in self.saved.items() if track}
 
 
+class MemoryLastGood:
+    """The last good versions without a disk."""
+
+    def __init__(self) -> None:
+        self.kept = DesiredState()
+
+    def known(self) -> DesiredState:
+        """The jobs, agents and defaults that were good last."""
+        return DesiredState(jobs=self.kept.jobs, agents=self.kept.agents, defaults=self.kept.defaults)
+
+    async def save(self, state: DesiredState) -> None:
+        """Keep what is good now."""
+        self.kept = state
+
+
 class MemoryEngine:
     """A whole engine on virtual time, with everything outside of it in memory."""
 
@@ -273,6 +288,7 @@ class MemoryEngine:
         max_running: int = 100,
         chance: float = 0.5,
         tracks: "MemoryTracks | None" = None,
+        last_good: "MemoryLastGood | None" = None,
         look: float = LOOK,
     ) -> None:
         self.clock = LoopClock(start)
@@ -288,6 +304,7 @@ class MemoryEngine:
             self.clock, self.journal, self.ledger, self.executor, MemoryPayloads(), lambda: chance
         )
         self.tracks = tracks or MemoryTracks()
+        self.last_good = last_good or MemoryLastGood()
         self.scheduler = Scheduler(
             self.clock, self.tracks, lambda job: self.ledger.history(job).settled, start, look
         )
@@ -302,6 +319,7 @@ class MemoryEngine:
             scheduler=self.scheduler,
             dispatcher=self.dispatcher,
             changes=self.changes,
+            last_good=self.last_good,
             clock=self.clock,
         )
 

@@ -1,5 +1,7 @@
 """How the runner stands, and which agents there are."""
 
+import sys
+
 import click
 
 from runner.cli.diagnostics import render
@@ -13,10 +15,17 @@ from runner.service.views import StatusView
 def status(session: Session) -> None:
     """Show how the runner stands.
 
-    That is jobs, executions, pauses, and what is wrong with the files.
+    That is jobs, executions, pauses, and what is wrong with the files. Exits 1 when a job is stale: when its
+    file is broken, so that its last good version is in force.
     """
     with session.reader() as reader:
         view = reader.status()
+    _show(session, view)
+    if view.stale:
+        sys.exit(1)
+
+
+def _show(session: Session, view: StatusView) -> None:
     if session.json:
         json_out(view)
         return

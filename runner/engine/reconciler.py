@@ -12,10 +12,12 @@ import structlog
 from runner.clock import Clock
 from runner.engine.dispatcher import Dispatcher
 from runner.engine.scheduler import Scheduler
+from runner.engine.trouble import Trouble
 from runner.errors import Diagnostic, StorageError
 from runner.execution.instants import format_instant
-from runner.plan import Action, Add, DesiredState, Plan, Remove, Replace, desire, plan
-from runner.ports import ChangeLog, JobSource
+from runner.plan import NO_FILES, Action, Add, DesiredState, Plan, Remove, Replace, desire, plan
+from runner.ports import ChangeLog, JobSource, LastGoodStore
+from runner.spec.loader import ParsedFile
 
 QUIET = 0.05
 """Seconds without file events after which a burst of them is over."""
@@ -53,6 +55,7 @@ class Reconciler:
         scheduler: Scheduler,
         dispatcher: Dispatcher,
         changes: ChangeLog,
+        last_good: LastGoodStore,
         clock: Clock,
         allow_empty: bool = False,
     ) -> None:
@@ -60,10 +63,12 @@ class Reconciler:
         self._scheduler = scheduler
         self._dispatcher = dispatcher
         self._changes = changes
+        self._last_good = last_good
         self._clock = clock
         self._allow_empty = allow_empty
         self._flag = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._trouble = Trouble()
         self._doubt: _Doubt | None = None
         self.desired: DesiredState | None = None
         self.held: str | None = None
@@ -106,11 +111,36 @@ class Reconciler:
             snapshot = await self._source.read()
             if snapshot.unsettled:
                 self._flag.set()
-            desired = desire(snapshot.files, self._last(), now=self._clock.now())
+            desired = self._desire(snapshot.files)
             self._report(desired)
             planned = self._plan(desired, removing)
             now = self._enact(planned)
-            self.desired, self.held, self.synced_at = desired, planned.held, now
+            held = planned.held
+            if desired.jobs and not desired.files:
+                held = NO_FILES
+                _log.warning("the last good versions run", reason=held)
+            elif not planned.held and not planned.doubtful:
+                await self._keep(desired)
+            self.desired, self.held, self.synced_at = desired, held, now
+
+    def _desire(self, files: tuple[ParsedFile, ...]) -> DesiredState:
+        """What the files say; a runner that starts knows what was good last where they are broken or gone."""
+        now = self._clock.now()
+        if self.desired is not None:
+            return desire(files, self._last(), now=now)
+        desired = desire(files, now=now)
+        if files and not any(problem.is_error for problem in desired.diagnostics):
+            return desired
+        known = self._last_good.known()
+        if files or self._allow_empty or not known.jobs:
+            return desire(files, known, now=now)
+        return replace(known, agents={**desired.agents, **known.agents}, diagnostics=desired.diagnostics)
+
+    async def _keep(self, desired: DesiredState) -> None:
+        try:
+            await self._last_good.save(desired)
+        except StorageError as error:
+            self._trouble.say("can't keep the last good versions", error, self._clock.now())
 
     def _last(self) -> DesiredState | None:
         """What was known last; jobs whose removal is held back are still among it."""

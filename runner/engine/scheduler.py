@@ -214,7 +214,7 @@ class Scheduler:
             entry.track = track
             self._unsaved.add(entry.job.id)
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
         """Make the schedules durable that changed: only then may a slot of theirs get an outcome."""
         # What no file defined when the first look at all of them was over is gone.
         self._unsaved |= self._remembered.keys()
@@ -332,7 +332,7 @@ class Scheduler:
         """Let what is due be written down, whenever something is, until cancelled."""
         try:
             while True:
-                await self._save()
+                await self.save()
                 now = self._clock.now()
                 due = self.due(now, firing)
                 if due:
@@ -341,7 +341,7 @@ class Scheduler:
                 self._wake.clear()
                 await self._wait(now)
         finally:
-            await self._save()
+            await self.save()
 
     async def _wait(self, now: datetime) -> None:
         seconds = self._look

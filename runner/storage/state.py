@@ -26,6 +26,7 @@ class StateDirectory:
         self.executions = root / "executions.jsonl"
         self.changes = root / "changes.jsonl"
         self.schedules = root / "schedules.jsonl"
+        self.last_good = root / "last-good.jsonl"
         self.outputs = root / "outputs"
         self.jobs = root / "jobs"
         self.socket = root / "jobsd.sock"

@@ -162,7 +162,7 @@ class Place:
         return {id_: lines[-1] for id_, lines in self.histories().items() if lines[-1]["status"] in ENDS}
 
     def slots(self, job: str, period: timedelta) -> list[datetime]:
-        """The slots of a job that have an outcome on record, in order of time; one with two of them is there twice.
+        """The slots of a job that have an outcome on record, in order; one with two of them is there twice.
 
         Those of a missed range are taken to be a period apart, and must be as many as the range says.
         """

@@ -125,7 +125,9 @@ def test_a_file_that_appears_breaks_is_mended_and_goes_takes_effect_without_a_re
         place.write("tick.yaml", TICK.replace("agent: echo", "agnet: echo") + ECHO)
         stale = _until(place, lambda status: status.get("stale") == ["tick"])
         assert [(d["path"], d["line"], d["column"]) for d in stale["diagnostics"]] == [("jobs.d/tick.yaml", 5, 1)]
-        assert "jobs.d/tick.yaml:5:1" in place.jobsd("status").out
+        status = place.jobsd("status")
+        assert status.code == 1
+        assert "jobs.d/tick.yaml:5:1" in status.out
         fired = len(place.records())
         place.await_record(lambda r: r["job"] == "tick" and place.records()[fired:] != [])
 
@@ -406,3 +408,21 @@ def test_an_edit_replaces_the_file_only_when_it_is_valid(place):
     assert bad.code == 1
     assert "manuel" in bad.err
     assert path.read_text() == "# a comment\nname: B\nmode: manual\n"
+
+
+def test_a_runner_that_starts_with_a_broken_file_runs_the_last_good_version(place):
+    place.write("other.yaml", "name: Other\nmode: manual\n" + ECHO)
+    place.write("tick.yaml", TICK)
+    with place.up():
+        assert place.jobsd("status").code == 0
+    place.write("tick.yaml", TICK.replace("agent: echo", "agnet: echo"))
+    with place.up():
+        before = len(place.records())
+        place.await_record(lambda r: r["job"] == "tick" and len(place.records()) > before)
+        status = place.jobsd("status", "--format", "json")
+        assert (status.code, status.json["stale"], status.json["jobs"]) == (1, ["tick"], 2)
+    (place.jobs / "tick.yaml").unlink()
+    (place.jobs / "other.yaml").unlink()
+    with place.up():
+        status = place.jobsd("status", "--format", "json")
+        assert (status.json["jobs"], status.json["held"]) == (2, "there are no files, so no job is removed")

@@ -1,5 +1,6 @@
 """A clock that is set and a runner that is stopped, killed or down: each slot still has exactly one outcome."""
 
+import contextlib
 import json
 import random
 import signal
@@ -73,11 +74,12 @@ def clock_time(instant: datetime | str) -> str:
 
 def settled(place, job_: str, slot: str) -> None:
     """Wait until a slot, `12:01`, has its outcome, alone or as the last of a missed range."""
-    place.await_record(
-        lambda r: r["job"] == job_
-        and r["status"] in ENDS
-        and slot in {clock_time(r[name]) for name in ("scheduled_for", "until") if name in r}
-    )
+
+    def fits(record) -> bool:
+        named = {clock_time(record[name]) for name in ("scheduled_for", "until") if name in record}
+        return record["job"] == job_ and record["status"] in ENDS and slot in named
+
+    place.await_record(fits)
 
 
 def told(place, job_: str) -> list[str]:
@@ -117,45 +119,51 @@ def set_to(wall: Wall, runner, instant: datetime) -> None:
     runner.send_signal(signal.SIGHUP)
 
 
-THREE = (
+JOBS = ("latest", "none", "all", "some")
+FOUR = (
     job("latest"),
     job("none", "catch_up: {policy: none}\n"),
-    job("all", "catch_up: {policy: all, within: 10m}\n"),
+    job("all", "catch_up: {policy: all}\n"),
+    job("some", "catch_up: {policy: all, within: 5m}\nconcurrency: {limit: 5}\n"),
 )
 
 
 def test_a_runner_that_was_stopped_for_ten_minutes_goes_on_as_each_job_wants_it(place, wall):
-    write(place, *THREE)
+    write(place, *FOUR)
     with place.up() as runner:
-        at_noon(place, wall, runner, "latest", "none", "all")
+        at_noon(place, wall, runner, *JOBS)
         runner.send_signal(signal.SIGSTOP)
         wall.step(10 * MINUTE)
         runner.send_signal(signal.SIGCONT)
         runner.send_signal(signal.SIGHUP)
-        for each in ("latest", "none", "all"):
+        for each in JOBS:
             settled(place, each, "12:10")
     assert told(place, "latest") == [*runs(0, 0), "missed 12:01-12:08", *runs(9, 10)]
     assert told(place, "none") == [*runs(0, 0), "missed 12:01-12:09", *runs(10, 10)]
     assert told(place, "all") == runs(0, 10)
-    for each in ("latest", "none", "all"):
+    assert told(place, "some") == [*runs(0, 0), "missed 12:01-12:05", *runs(6, 10)]
+    for each in JOBS:
         assert place.slots(each, MINUTE) == minutes(0, 10)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_runner_that_was_down_for_an_hour_goes_on_as_each_job_wants_it(place, wall, end):
-    write(place, *THREE)
+    jobs = ("latest", "none", "some")
+    write(place, *(each for each in FOUR if not each.startswith("id: all")))
     with place.up() as runner:
-        at_noon(place, wall, runner, "latest", "none", "all")
+        at_noon(place, wall, runner, *jobs)
         runner.send_signal(end)
         runner.wait(30)
     wall.step(60 * MINUTE)
     with place.up():
-        for each in ("latest", "none", "all"):
+        for each in jobs:
             settled(place, each, "13:00")
     assert told(place, "latest") == [*runs(0, 0), "missed 12:01-12:59", *runs(60, 60)]
     assert told(place, "none") == [*runs(0, 0), "missed 12:01-13:00"]
-    assert told(place, "all") == [*runs(0, 0), "missed 12:01-12:50", *runs(51, 60)]
-    for each in ("latest", "none", "all"):
+    assert told(place, "some") == [*runs(0, 0), "missed 12:01-12:55", *runs(56, 60)]
+    one_after_the_other = [r["status"] for r in place.records() if r["job"] == "some"][-15:]
+    assert one_after_the_other == ["pending", "running", "completed"] * 5
+    for each in jobs:
         assert place.slots(each, MINUTE) == minutes(0, 60)
 
 
@@ -217,24 +225,12 @@ def test_what_was_due_before_a_schedule_or_zone_changed_without_a_runner_is_miss
     assert place.slots("schedule", MINUTE) == [*minutes(0, 10), NOON + 15 * MINUTE]
 
 
-def test_slots_that_are_caught_up_run_one_after_the_other_oldest_first(place, wall):
-    write(place, job("tick", "catch_up: {policy: all, within: 5m}\nconcurrency: {limit: 5}\n"))
-    with place.up() as runner:
-        at_noon(place, wall, runner, "tick")
-    wall.step(10 * MINUTE)
-    with place.up():
-        settled(place, "tick", "12:10")
-    assert told(place, "tick") == [*runs(0, 0), "missed 12:01-12:05", *runs(6, 10)]
-    assert [r["status"] for r in place.records()[-15:]] == ["pending", "running", "completed"] * 5
-    assert place.slots("tick", MINUTE) == minutes(0, 10)
-
-
 def test_a_job_has_no_slots_while_it_is_paused_and_has_them_again_afterwards(place, wall):
     write(place, job("tick"))
     with place.up() as runner:
         at_noon(place, wall, runner, "tick")
-        paused = place.jobsd("disable", "tick", "--for", "2h")
-        assert paused.code == 0, paused.err
+        with place.client() as client:
+            client.pause("tick", None, "2h")
         set_to(wall, runner, wall.now() + 180 * MINUTE)
         settled(place, "tick", "15:00")
     assert told(place, "tick") == [*runs(0, 0), "missed 14:01-14:58", *runs(179, 180)]
@@ -267,19 +263,24 @@ EDITS: dict[str, list[Version]] = {
     ],
     "jitter": [(job("jitter", f"jitter: {jitter}\n"), every(1)) for jitter in ("0s", "1s", "30s")],
     "words": [(job("words", f"description: {words}\n"), every(1)) for words in ("Some words", "Other words")],
-    "enabled": [(job("enabled", "enabled: true\n"), every(1)), (job("enabled", "enabled: false\n"), lambda _: False)],
+    "enabled": [
+        (job("enabled", "enabled: true\n"), every(1)),
+        (job("enabled", "enabled: false\n"), lambda _: False),
+    ],
 }
 
 
-def applied(place, job_: str) -> list[datetime]:
-    """When the versions of a job took effect."""
-    text = (place.state / "changes.jsonl").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in text.splitlines()]
-    return [datetime.fromisoformat(line["at"]) for line in lines if line["job"] == job_]
+def applied(place) -> dict[str, list[datetime]]:
+    """When the versions of each job took effect."""
+    since: dict[str, list[datetime]] = {}
+    for line in (place.state / "changes.jsonl").read_text(encoding="utf-8").splitlines():
+        change = json.loads(line)
+        since.setdefault(change["job"], []).append(datetime.fromisoformat(change["at"]))
+    return since
 
 
 def owned(versions: list[Version], since: list[datetime]) -> list[datetime]:
-    """The minutes that belong to the version in force: each has those after it came, up to when the next one did."""
+    """The slots of a job: each version has the minutes after it came, up to when the next one did."""
     slots = []
     for (_, is_slot), after, until in zip(versions, since, since[1:], strict=False):
         minute = after.replace(second=0, microsecond=0) + MINUTE
@@ -299,26 +300,30 @@ def test_an_edit_in_the_very_moment_when_a_job_is_due_loses_no_slot_and_doubles_
         history[id_].append(version)
         place.write(f"{id_}.yaml", version[0])
 
+    def all_applied() -> bool:
+        since = applied(place)
+        return all(len(since[id_]) == len(versions) for id_, versions in history.items())
+
     place.write("agent.yaml", AGENT)
-    for id_, (document, _) in ((id_, versions[0]) for id_, versions in EDITS.items()):
+    for id_, [(document, _)] in history.items():
         place.write(f"{id_}.yaml", document)
-    with place.up() as runner, place.client() as client:
-        for round_ in range(100 if soak else 10):
-            due = NOON + round_ * MINUTE
+    with place.up() as runner:
+        for minute in range(100 if soak else 10):
+            due = NOON + minute * MINUTE
             set_to(wall, runner, due - timedelta(seconds=0.3))
             # An edit takes effect some 0.1 s after it was made.
-            moments = sorted((chance.uniform(-0.25, 0.1), id_) for id_ in EDITS)
-            for moment, id_ in moments:
+            for moment, id_ in sorted((chance.uniform(-0.25, 0.1), id_) for id_ in EDITS):
                 threading.Event().wait((due - wall.now()).total_seconds() + moment)
                 edit(id_, chance.choice([each for each in EDITS[id_] if each != history[id_][-1]]))
-            place.eventually(lambda: all(len(applied(place, id_)) == len(history[id_]) for id_ in EDITS))
-        last = due + 2 * MINUTE
-        set_to(wall, runner, last + timedelta(seconds=45))
+            place.eventually(all_applied)
+        set_to(wall, runner, due + timedelta(seconds=90))
         for id_ in EDITS:
             edit(id_, (job(id_, "description: The end\nenabled: false\n"), lambda _: False))
-        place.eventually(lambda: all(len(applied(place, id_)) == len(history[id_]) for id_ in EDITS))
-        place.eventually(lambda: not any(job.running or job.pending for job in client.jobs()))
-    near = [abs(at - due) for at in applied(place, "words") for due in minutes(0, 100)]
-    assert min(near) < timedelta(seconds=0.1)
-    for id_, versions in history.items():
-        assert place.slots(id_, MINUTE) == owned(versions, applied(place, id_)), id_
+        place.eventually(all_applied)
+        since = applied(place)
+        expected = {id_: owned(versions, since[id_]) for id_, versions in history.items()}
+        with contextlib.suppress(AssertionError):  # what is missing in the end is said below
+            place.eventually(lambda: all(len(place.slots(id_, MINUTE)) >= len(expected[id_]) for id_ in EDITS), 10)
+    # Some took effect before the full minute, and some after it.
+    assert {at.second < 30 for id_ in EDITS for at in since[id_][1:-1]} == {True, False}
+    assert {id_: place.slots(id_, MINUTE) for id_ in EDITS} == expected

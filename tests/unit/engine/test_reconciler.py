@@ -10,6 +10,7 @@ import pytest
 from runner.engine.reconciler import QUIET, Reconciler
 from runner.errors import StorageError
 from runner.execution.lifecycle import ErrorType, Outcome, Reason, Status, Trigger
+from runner.plan import NO_FILES
 from runner.testing import START, MemoryEngine, Script, tree
 
 pytestmark = pytest.mark.looptime
@@ -147,6 +148,7 @@ async def test_a_change_that_can_not_be_written_down_is_in_force_all_the_same() 
         source=engine.files,
         scheduler=engine.scheduler,
         dispatcher=engine.dispatcher,
+        last_good=engine.last_good,
         changes=FullDisk(),
         clock=engine.clock,
     )
@@ -488,3 +490,51 @@ async def test_a_start_is_no_change_and_what_changed_while_no_runner_was_up_is_w
     async with same.running():
         pass
     assert same.changes.lines == []
+
+
+# -- a start with broken or missing files ------------------------------------------------------------------------
+
+
+async def restarted(files: dict[str, str], then: dict[str, str], **options: Any) -> MemoryEngine:
+    """An engine that starts on other files than those that the one before it had at last."""
+    before = MemoryEngine(files)
+    async with before.running():
+        await asyncio.sleep(1)
+    return MemoryEngine(then, last_good=before.last_good, tracks=before.tracks, **options)
+
+
+async def test_a_job_whose_file_is_broken_at_the_start_runs_by_its_last_good_version() -> None:
+    files = tree(a=EVERY_MINUTE, b=MANUAL)
+    engine = await restarted(files, files | {"a.yaml": files["a.yaml"] + "nonsense: 1\n"})
+    async with engine.running():
+        assert [problem.rule for problem in engine.scheduler.jobs["a"].stale] == ["unknown-field"]
+        assert engine.scheduler.jobs["b"].stale == ()
+        await asyncio.sleep(61)
+        assert slots(engine) == [minute(1)]
+        engine.files.files = dict(files)
+        await engine.reconciler.sync()
+        assert engine.scheduler.jobs["a"].stale == ()
+
+
+async def test_a_job_whose_file_was_removed_before_the_start_is_gone_though_another_file_is_broken() -> None:
+    files = tree(a=EVERY_MINUTE, b=MANUAL)
+    engine = await restarted(
+        files, {name: text for name, text in files.items() if name != "a.yaml"} | {"c.yaml": "id: ["}
+    )
+    async with engine.running():
+        assert [*engine.scheduler.jobs] == ["b"]
+
+
+async def test_a_start_on_an_empty_directory_removes_nothing_until_there_are_files_again() -> None:
+    files = tree(a=EVERY_MINUTE, b=MANUAL)
+    engine = await restarted(files, {})
+    async with engine.running():
+        assert sorted(engine.scheduler.jobs) == ["a", "b"]
+        assert engine.reconciler.held == NO_FILES
+        await engine.reconciler.sync()
+        assert sorted(engine.scheduler.jobs) == ["a", "b"]
+        assert sorted(engine.last_good.known().jobs) == ["a", "b"]
+        engine.files.files = {name: text for name, text in files.items() if name != "a.yaml"}
+        await engine.reconciler.sync()
+        assert [*engine.scheduler.jobs] == ["b"]
+        assert engine.reconciler.held is None

@@ -411,7 +411,7 @@ async def again(before: Job, after: Job, down: timedelta, mark: datetime | None 
     tracks = MemoryTracks()
     first = Scheduler(LoopClock(START), tracks, lambda _: None, START)
     first.enact(Add(before), START)
-    await first._save()
+    await first.save()
     now = START + down
     second = Scheduler(LoopClock(now), tracks, lambda _: mark, now)
     second.enact(Add(after), now)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from runner.errors import StorageError
 from runner.execution.slots import Segment
 from runner.schedule import parse_schedule
-from runner.storage import tracks as storage
+from runner.storage import keyed as storage
 from runner.storage.tracks import TracksFile
 from runner.testing import START
 
@@ -175,7 +175,7 @@ async def test_a_schedule_that_cannot_be_read_is_said_and_the_other_jobs_keep_th
 
 
 async def test_a_file_that_is_mostly_out_of_date_is_written_anew(path, monkeypatch):
-    monkeypatch.setattr(storage, "_SPARE", 10)
+    monkeypatch.setattr(storage, "SPARE", 10)
     tracks = {"a": OPEN, "b": CHANGED, "c": OPEN}
     with opened(path) as file:
         await file.save(tracks)
@@ -193,7 +193,7 @@ async def test_a_file_that_is_mostly_out_of_date_is_written_anew(path, monkeypat
 
 
 async def test_a_file_in_which_most_lines_count_is_only_appended_to(path, monkeypatch):
-    monkeypatch.setattr(storage, "_SPARE", 10)
+    monkeypatch.setattr(storage, "SPARE", 10)
     with opened(path) as file:
         before = path.stat().st_ino
         for number in range(30):
@@ -230,7 +230,7 @@ async def test_a_full_disk_leaves_what_was_saved_before_and_the_next_save_works(
 
 
 async def test_where_there_is_no_room_to_write_the_file_anew_it_is_appended_to(path, monkeypatch):
-    monkeypatch.setattr(storage, "_SPARE", 0)
+    monkeypatch.setattr(storage, "SPARE", 0)
     blocked = path.with_suffix(".rewriting")
     blocked.mkdir()
     with opened(path) as file, capture_logs() as logs:
