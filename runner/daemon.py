@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,19 +25,19 @@ from runner.engine.runs import Services
 from runner.engine.scheduler import Scheduler
 from runner.engine.trouble import Trouble
 from runner.errors import RunnerError
-from runner.execution.ledger import Ledger
 from runner.executors.local import LocalExecutor
 from runner.leftovers import sweeping
 from runner.plan import DesiredState, desire
-from runner.ports import Agent, Pause
+from runner.ports import Agent
 from runner.secrets import Secrets
 from runner.service.commands import Engine, Service
+from runner.service.facts import FileFacts, LiveFacts
 from runner.service.reading import Reading
 from runner.settings import Settings
 from runner.sockets import Supervisor, listening
 from runner.spec.document import SourceFile
 from runner.spec.loader import read
-from runner.spec.models import CommandSpec, Job
+from runner.spec.models import CommandSpec
 from runner.storage.changes import ChangesFile
 from runner.storage.edit import JobFiles
 from runner.storage.jobs_dir import JobsDir
@@ -61,116 +61,6 @@ RETAIN_EVERY = 3600.0
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFacts:
-    """What a running engine knows."""
-
-    settings: Settings
-    reconciler: Reconciler
-    scheduler: Scheduler
-    dispatcher: Dispatcher
-    ledger: Ledger
-    started_at: datetime
-    live: bool = True
-
-    @property
-    def desired(self) -> DesiredState | None:
-        """What the files say."""
-        return self.reconciler.desired
-
-    @property
-    def jobs(self) -> Mapping[str, Job]:
-        """The jobs in force."""
-        return self.scheduler.jobs
-
-    def pause(self, job: str) -> Pause | None:
-        """The pause of a job, unless it has run out."""
-        return self.scheduler.paused(job)
-
-    def next_slot(self, job: str) -> datetime | None:
-        """When a job is due next."""
-        return self.scheduler.next_slot(job)
-
-    def occupancy(self, job: str) -> tuple[int, int]:
-        """How many executions of a job run, and how many wait."""
-        return self.dispatcher.occupancy(job)
-
-    def totals(self) -> tuple[int, int]:
-        """How many executions run, and how many wait, of all jobs."""
-        return self.dispatcher.totals()
-
-    def soonest(self) -> tuple[str, datetime] | None:
-        """The job that is due next, and when."""
-        return self.scheduler.soonest()
-
-    def since(self, job: str) -> datetime | None:
-        """Since when a job has been in force."""
-        return self.scheduler.since(job)
-
-    def about(self) -> Mapping[str, Any]:
-        """Where things are, since when, and what is held back."""
-        return {
-            "jobs_dir": str(self.settings.jobs),
-            "state_dir": str(self.settings.state),
-            "held": self.reconciler.held,
-            "synced_at": self.reconciler.synced_at,
-            "started_at": self.started_at,
-            "pid": os.getpid(),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What the files alone say, with no runner up."""
-
-    settings: Settings
-    desired: DesiredState
-    ledger: Ledger
-    pauses: Mapping[str, Pause]
-    clock: Clock
-    live: bool = False
-
-    @property
-    def jobs(self) -> Mapping[str, Job]:
-        """The jobs that a runner would have."""
-        return self.desired.jobs
-
-    def pause(self, job: str) -> Pause | None:
-        """The pause of a job, unless it has run out."""
-        pause = self.pauses.get(job)
-        return None if pause and pause.until and pause.until <= self.clock.now() else pause
-
-    def next_slot(self, job: str) -> datetime | None:
-        """When a job would be due next."""
-        found, pause = self.desired.jobs[job], self.pause(job)
-        if found.schedule is None or not found.enabled or (pause and pause.until is None):
-            return None
-        now = self.clock.now()
-        return found.schedule.after(max(now, pause.until) if pause and pause.until else now)
-
-    def occupancy(self, job: str) -> tuple[int, int]:
-        """Nothing runs; what is pending waits for a runner."""
-        return 0, len(self.ledger.history(job).open)
-
-    def totals(self) -> tuple[int, int]:
-        """Nothing runs; what is pending waits for a runner."""
-        return 0, sum(1 for _ in self.ledger.open())
-
-    def soonest(self) -> tuple[str, datetime] | None:
-        """The job that would be due next, and when."""
-        slots = ((slot, job) for job in self.jobs if (slot := self.next_slot(job)))
-        first = min(slots, default=None)
-        return (first[1], first[0]) if first else None
-
-    def since(self, job: str) -> datetime | None:  # noqa: ARG002 - the signature is the Protocol's
-        """The files don't say since when they are there."""
-        return None
-
-    def about(self) -> Mapping[str, Any]:
-        """Where things are."""
-        return {"jobs_dir": str(self.settings.jobs), "state_dir": str(self.settings.state)}
-
-
 def offline(settings: Settings) -> Reading:
     """Answers from the files and the state directory alone; writes nothing."""
     quiet()
@@ -178,7 +68,7 @@ def offline(settings: Settings) -> Reading:
     state = StateDirectory(settings.state)
     records = JsonlRecords(state.executions)
     desired = desire(JobsDir(settings.jobs, clock).read_now().files, None, now=clock.now())
-    facts = FileFacts(settings, desired, records.ledger(), state.pauses(), clock)
+    facts = FileFacts(settings.jobs, settings.state, desired, records.ledger(), state.pauses(), clock)
     return Reading(facts, records, Outputs(state.outputs, state.root), clock)
 
 
@@ -277,7 +167,7 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
             clock=clock,
             allow_empty=settings.allow_empty,
         )
-        facts = LiveFacts(settings, reconciler, scheduler, dispatcher, ledger, clock.now())
+        facts = LiveFacts(settings.jobs, settings.state, reconciler, scheduler, dispatcher, ledger, clock.now())
         engine = Engine(
             clock=clock,
             scheduler=scheduler,

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
+from runner.engine.admissions import Admissions, Decision
 from runner.engine.intake import Intake
 from runner.engine.lanes import Lane, Lanes, Waiting
 from runner.engine.runs import Run, Services, read_payload
@@ -15,7 +16,6 @@ from runner.engine.scheduler import Due
 from runner.engine.tasks import Tasks
 from runner.errors import (
     ConflictError,
-    RunnerError,
     StopRequestedError,
     StorageError,
     UnknownExecutionError,
@@ -23,19 +23,15 @@ from runner.errors import (
 )
 from runner.execution.admission import (
     Pressure,
-    admit,
-    consult_filter,
     more_attempts,
-    payload_of,
     refuse_disabled,
     retry_delay,
-    window_start,
 )
 from runner.execution.firing import Firing
 from runner.execution.ledger import Execution, settle_lost
-from runner.execution.lifecycle import IllegalTransitionError, Reason, Status, Trigger
+from runner.execution.lifecycle import IllegalTransitionError, Reason, Status
 from runner.execution.records import Record, following
-from runner.execution.slots import Range, Slot
+from runner.execution.slots import Slot
 from runner.plan import Action, Add, Remove, Replace
 from runner.spec.models import Job, Payload
 
@@ -49,20 +45,6 @@ _TOGETHER = 100
 """Slots that are decided on in one go, before others have their turn in the event loop."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Decision:
-    """What becomes of a firing, with the place in the queue that it has taken."""
-
-    lane: Lane
-    waiting: Waiting
-    job: Job
-    pressure: Pressure
-
-    @property
-    def record(self) -> Record:
-        return self.waiting.record
 
 
 class Dispatcher:
@@ -83,12 +65,12 @@ class Dispatcher:
     ) -> None:
         self._services = services
         self._clock, self._journal, self._ledger = services.clock, services.journal, services.ledger
-        self._intake = Intake(new_id, services.payloads)
         self._max_running = max_running
         self._only = only
         self._freed = freed
         self._jobs: dict[str, Job] = {}
         self._lanes = Lanes(lambda job: self._ledger.history(job).admitted[:])
+        self._admissions = Admissions(services, Intake(new_id, services.payloads), self._lanes)
         self._runs: dict[str, Run] = {}
         self._tasks = Tasks(self._clock, services.trouble)
         self._holds: dict[str, asyncio.Task[None]] = {}
@@ -203,40 +185,11 @@ class Dispatcher:
         return await self._tasks.see_through(self._admit(job, firing))
 
     async def _admit(self, job: Job, firing: Firing) -> Record:
-        decision = await self._decide(job, firing)
-        try:
-            await self._journal.record(decision.record)
-        except RunnerError:
-            self._undo(decision)
-            raise
+        decision = await self._admissions.admit(job, firing)
         self._enact_decision(decision)
         return decision.record
 
-    async def _decide(self, job: Job, firing: Firing) -> _Decision:
-        """Decide on a firing and take its place in the queue; nothing is written down yet."""
-        now = self._clock.now()
-        payload = payload_of(job, firing)
-        note = consult_filter(job, payload)
-        lane = self._lanes[job.id]
-        admitted = lane.admitted_after(window_start(job.rate_limit, now)) if job.rate_limit else 0
-        admission = admit(job, firing, note, admitted, lane.occupancy)
-        waiting = Waiting(self._intake.first_line(job, firing, admission, payload, now))
-        decision = _Decision(lane, waiting, job, admission.pressure)
-        if waiting.record.status is Status.PENDING:
-            lane.reserve(waiting)
-        if payload is not None:
-            try:
-                waiting.record = await self._intake.with_payload(waiting.record, payload)
-            except RunnerError:
-                self._undo(decision)
-                raise
-        return decision
-
-    def _undo(self, decision: _Decision) -> None:
-        if decision.record.status is Status.PENDING:
-            decision.lane.give_back(decision.waiting)
-
-    def _enact_decision(self, decision: _Decision) -> None:
+    def _enact_decision(self, decision: Decision) -> None:
         """Let an execution whose first line is durable take its course."""
         if decision.record.status is Status.PENDING:
             if decision.pressure is Pressure.REPLACE_OLDEST:
@@ -263,43 +216,16 @@ class Dispatcher:
                     group.create_task(self._fire_slots(slots, written))
                     await asyncio.sleep(0)
                 for missed in _parts(due.missed):
-                    group.create_task(self._record_missed(missed, written))
+                    group.create_task(self._admissions.miss(missed, written))
                     await asyncio.sleep(0)
         finally:
             self._firing -= 1
             self._pump()
 
     async def _fire_slots(self, slots: Sequence[tuple[Job, Slot]], written: dict[str, Record]) -> None:
-        """Submit slots: they were there before whatever has become of their jobs since."""
-        decisions = []
-        for job, slot in slots:
-            if self._stopping:
-                break
-            firing = Firing(job.id, Trigger.CRON, scheduled_for=slot.at, due=slot.start, caught_up=slot.caught_up)
-            try:
-                decisions.append(await self._decide(job, firing))
-            except Exception as error:  # noqa: BLE001 - one job's trouble, or bug, must not cost the others' slots
-                self._services.trouble.say("can't record a slot", error, self._clock.now(), job=job.id)
-        failed = await self._journal.record_all([decision.record for decision in decisions])
-        for decision in decisions:
-            why = failed.get(decision.record.id)
-            if why is None:
-                written[decision.job.id] = decision.record
-                self._enact_decision(decision)
-            else:
-                self._undo(decision)
-                self._services.trouble.say("can't record a slot", why, self._clock.now(), job=decision.job.id)
-
-    async def _record_missed(self, ranges: Sequence[tuple[Job, Range]], written: dict[str, Record]) -> None:
-        """Write down ranges of slots that nobody could run: one line for each range."""
-        now = self._clock.now()
-        lines = [self._intake.missed(job, missed, now) for job, missed in ranges]
-        failed = await self._journal.record_all(lines)
-        for line in lines:
-            if line.id not in failed:
-                written[line.job] = line
-        for error in failed.values():
-            self._services.trouble.say("can't record missed slots", error, now)
+        for decision in await self._admissions.admit_slots(slots, lambda: self._stopping):
+            written[decision.job.id] = decision.record
+            self._enact_decision(decision)
 
     def has_room(self, job: str, before: str | None) -> bool:
         """Whether one more execution of a job could start, and the execution `before` it has ended."""

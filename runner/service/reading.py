@@ -1,7 +1,7 @@
 """What one can ask: answers from the jobs in force and from the records, with a runner or from files alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import datetime
 from heapq import merge
@@ -12,13 +12,12 @@ from runner import __version__
 from runner.clock import Clock
 from runner.errors import InvalidRequestError, UnknownExecutionError, UnknownJobError
 from runner.execution.health import filter_fails, is_overdue
-from runner.execution.ledger import Execution, Ledger, id_time, is_first, newest
+from runner.execution.ledger import Execution, id_time, is_first, newest
 from runner.execution.lifecycle import Status
 from runner.execution.records import Record
-from runner.plan import DesiredState
-from runner.ports import Pause
 from runner.schedule.durations import format_duration
 from runner.schedule.words import in_words
+from runner.service.facts import Facts
 from runner.service.slots import local_time, slot_view
 from runner.service.views import (
     AgentView,
@@ -42,58 +41,6 @@ SHORTEST_ID = 4
 
 MOST = 10_000
 """Executions or instants that one question may ask for."""
-
-
-class Facts(Protocol):
-    """What there is to know: a running engine gives it live, the files give it as they are."""
-
-    @property
-    def live(self) -> bool:
-        """Whether this is a running engine."""
-        ...
-
-    @property
-    def desired(self) -> DesiredState | None:
-        """What the files say."""
-        ...
-
-    @property
-    def jobs(self) -> Mapping[str, Job]:
-        """The jobs in force."""
-        ...
-
-    @property
-    def ledger(self) -> Ledger:
-        """The fold of the records."""
-        ...
-
-    def pause(self, job: str) -> Pause | None:
-        """The pause of a job."""
-        ...
-
-    def next_slot(self, job: str) -> datetime | None:
-        """When a job is due next."""
-        ...
-
-    def occupancy(self, job: str) -> tuple[int, int]:
-        """How many executions of a job run, and how many wait."""
-        ...
-
-    def totals(self) -> tuple[int, int]:
-        """How many executions run, and how many wait, of all jobs."""
-        ...
-
-    def soonest(self) -> tuple[str, datetime] | None:
-        """The job that is due next, and when."""
-        ...
-
-    def since(self, job: str) -> datetime | None:
-        """Since when a job has been in force, where that is known."""
-        ...
-
-    def about(self) -> Mapping[str, Any]:
-        """Further values of the status: where things are, since when."""
-        ...
 
 
 class RecordReader(Protocol):
