@@ -159,7 +159,7 @@ def composed(settings: Settings, clock: Clock, only: frozenset[str] | None = Non
             services, new_id=_ids(clock), max_running=settings.max_running, only=only, freed=scheduler.room
         )
         reconciler = Reconciler(
-            source=JobsDir(settings.jobs, clock),
+            source=JobsDir(settings.jobs, clock, poll=settings.poll),
             scheduler=scheduler,
             dispatcher=dispatcher,
             changes=changes,
@@ -225,8 +225,6 @@ async def online(settings: Settings, ready: Callable[[Runner], None]) -> None:
         supervisor = Supervisor.of_process()
         web = server(application(runner.service))
         async with dispatching(runner), asyncio.TaskGroup() as tasks:
-            # Who is told that the runner is up may rely on the slots from now on, whatever becomes of it.
-            await runner.scheduler.save()
             background = [
                 tasks.create_task(runner.scheduler.run(runner.dispatcher)),
                 tasks.create_task(runner.reconciler.run()),

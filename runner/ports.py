@@ -180,10 +180,14 @@ class ChangeLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One look at the job tree: the parsed files, and whether somebody is still writing."""
+    """One look at the job tree: the parsed files, whether somebody still writes one, and whether it is one state.
+
+    What is not `whole` is a mixture of two states that somebody publishes as wholes, such as a git checkout.
+    """
 
     files: "tuple[ParsedFile, ...]"
     unsettled: bool = False
+    whole: bool = True
 
 
 class JobSource(Protocol):

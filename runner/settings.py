@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     allow_empty: bool = Field(
         default=False, description="An empty or missing jobs directory means that there are no jobs."
     )
+    poll: bool = Field(
+        default=False, description="Files are looked at again and again, as no file system events come."
+    )
     allow_root_agents: bool = Field(
         default=False, description="A runner that is root runs agents that name no user as root."
     )

@@ -41,6 +41,14 @@ def _set(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     help="Let an empty or missing jobs directory remove all jobs.",
 )
 @click.option(
+    "--poll",
+    is_flag=True,
+    default=None,
+    callback=_set,
+    expose_value=False,
+    help="Look at the files again and again; on network file systems that is done by itself.",
+)
+@click.option(
     "--allow-root-agents",
     is_flag=True,
     default=None,
@@ -55,7 +63,8 @@ def up(session: Session) -> None:
     Edits of the files take effect at once.
 
     Ctrl-C or SIGTERM gives running executions 30 s to end; a second one ends them now. SIGHUP looks at the
-    files again. The runner's own log goes to standard error, what the jobs do is in executions.jsonl.
+    files and the clock again. The runner's own log goes to standard error, what the jobs do is in
+    executions.jsonl.
     """
     settings = session.settings
     configure(settings.log_format, color=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))

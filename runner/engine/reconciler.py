@@ -16,7 +16,7 @@ from runner.engine.trouble import Trouble
 from runner.errors import Diagnostic, StorageError
 from runner.execution.instants import format_instant
 from runner.plan import NO_FILES, Action, Add, DesiredState, Plan, Remove, Replace, desire, plan
-from runner.ports import ChangeLog, JobSource, LastGoodStore
+from runner.ports import ChangeLog, JobSource, LastGoodStore, Snapshot
 from runner.spec.loader import ParsedFile
 
 QUIET = 0.05
@@ -108,13 +108,17 @@ class Reconciler:
         `removing` names jobs whose documents a person has just deleted through us: no doubt holds them.
         """
         async with self._turn:
-            snapshot = await self._source.read()
+            snapshot = await self._read_whole()
             if snapshot.unsettled:
                 self._flag.set()
             desired = self._desire(snapshot.files)
             self._report(desired)
             planned = self._plan(desired, removing)
             now = self._enact(planned)
+            try:
+                await self._scheduler.save()  # so that no kill undoes what is told of
+            finally:
+                self._write_changes(planned.actions, now)
             held = planned.held
             if desired.jobs and not desired.files:
                 held = NO_FILES
@@ -122,6 +126,17 @@ class Reconciler:
             elif not planned.held and not planned.doubtful:
                 await self._keep(desired)
             self.desired, self.held, self.synced_at = desired, held, now
+
+    async def _read_whole(self) -> Snapshot:
+        """Read the files as one state, however long a git command changes them."""
+        begun = self._clock.now()
+        told = False
+        while not (snapshot := await self._source.read()).whole:
+            if not told and (self._clock.now() - begun).total_seconds() > LONGEST_BURST:
+                told = True
+                _log.info("waiting until nobody changes the files: git's index.lock is there")
+            await self._clock.sleep(QUIET)
+        return snapshot
 
     def _desire(self, files: tuple[ParsedFile, ...]) -> DesiredState:
         """What the files say; a runner that starts knows what was good last where they are broken or gone."""
@@ -173,7 +188,6 @@ class Reconciler:
         for action in planned.actions:
             self._scheduler.enact(action, now)
             self._dispatcher.enact(action)
-        self._write_changes(planned.actions, now)
         return now
 
     def _write_changes(self, actions: tuple[Action, ...], now: datetime) -> None:

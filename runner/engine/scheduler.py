@@ -111,6 +111,7 @@ class Scheduler:
         self._pauses: dict[str, Pause] = {}
         self._turns = 0
         self._wake = asyncio.Event()
+        self._saving = asyncio.Lock()
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -216,11 +217,14 @@ class Scheduler:
 
     async def save(self) -> None:
         """Make the schedules durable that changed: only then may a slot of theirs get an outcome."""
-        # What no file defined when the first look at all of them was over is gone.
-        self._unsaved |= self._remembered.keys()
-        self._remembered.clear()
-        if not self._unsaved:
-            return
+        async with self._saving:
+            # What no file defined when the first look at all of them was over is gone.
+            self._unsaved |= self._remembered.keys()
+            self._remembered.clear()
+            if self._unsaved:
+                await self._save()
+
+    async def _save(self) -> None:
         unsaved, self._unsaved = self._unsaved, set()
         tracks = {job: entry.track if (entry := self._entries.get(job)) else () for job in unsaved}
         try:

@@ -29,10 +29,13 @@ _STALE_LOCK = timedelta(minutes=10)
 """A git index.lock that is older was left by a git that died."""
 
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "9p"})
-"""File systems on which a refused lease does not mean that somebody writes."""
+"""File systems on which a refused lease does not mean that somebody writes, and that tell of no remote change."""
 
 _LARGEST = 1024 * 1024 + 1
 """Bytes read of a file: one more than a file may have, so that the reader can tell."""
+
+_POLL_DELAY = 250
+"""Milliseconds between two looks where the file system does not tell what changes."""
 
 _log = structlog.get_logger()
 
@@ -50,10 +53,14 @@ class _Seen:
 
 
 class JobsDir:
-    """The files `*.yaml` and `*.yml` under one folder; names that start with a dot are left out."""
+    """The files `*.yaml` and `*.yml` under one folder; names that start with a dot are left out.
 
-    def __init__(self, root: Path, clock: Clock) -> None:
+    With `poll`, the watch looks at the files again and again, as it does on file systems that tell nothing.
+    """
+
+    def __init__(self, root: Path, clock: Clock, *, poll: bool = False) -> None:
         self._root = root
+        self._poll = poll
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._busy: set[str] = set()
@@ -67,7 +74,8 @@ class JobsDir:
         """`read` for callers without an event loop."""
         seen: dict[str, _Seen] = {}
         busy: set[str] = set()
-        found, closed = _yaml_files(self._root)
+        git = self._git()
+        found, closed, links = _yaml_files(self._root)
         for relative, path in found:
             try:
                 seen[relative] = self._look(relative, path)
@@ -86,7 +94,9 @@ class JobsDir:
         self._tell("a folder can't be read; what was known of its files stays", closed.keys() - self._closed)
         self._seen, self._busy, self._closed = seen, busy, set(closed)
         files = tuple(seen[relative].parsed for relative in sorted(seen))
-        return Snapshot(files, bool(busy) or self._git_is_busy())
+        # A state that was published as a whole while it was read, or is being published now, is read again.
+        whole = git is not None and git == self._git() and all(_target(link) == to for link, to in links.items())
+        return Snapshot(files, bool(busy), whole)
 
     def _tell(self, event: str, places: AbstractSet[str]) -> None:
         for relative in sorted(places):
@@ -115,18 +125,21 @@ class JobsDir:
             return _Seen(signature, known.parsed)
         return _Seen(signature, read(source))
 
-    def _git_is_busy(self) -> bool:
-        """Whether a git command is changing the work tree right now."""
+    def _git(self) -> tuple[int, ...] | None:
+        """Which state of the index the work tree is of, empty without git; None while a git command changes it."""
         for folder in (self._root.absolute(), *self._root.absolute().parents):
             git = _git_folder(folder)
             if git is None:
                 continue
-            try:
+            with contextlib.suppress(OSError):
                 age = self._clock.now().timestamp() - (git / "index.lock").stat().st_mtime
-            except OSError:
-                return False
-            return age < _STALE_LOCK.total_seconds()
-        return False
+                if age < _STALE_LOCK.total_seconds():
+                    return None
+            with contextlib.suppress(OSError):
+                status = (git / "index").stat()
+                return (status.st_ino, status.st_mtime_ns, status.st_size)
+            return ()
+        return ()
 
     @contextlib.asynccontextmanager
     async def watch(self, changed: Callable[[], None]) -> AsyncIterator[None]:
@@ -155,6 +168,8 @@ class JobsDir:
                         rust_timeout=1000,
                         yield_on_timeout=True,
                         recursive=before is not None,
+                        force_polling=self._poll or (before is not None and _is_remote(before[0])) or None,
+                        poll_delay_ms=_POLL_DELAY,
                     )
                 ) as batches:
                     async for changes in batches:
@@ -192,12 +207,22 @@ def _nearest_parent(path: Path) -> Path:
     return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
-def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
+def _target(link: Path) -> str | None:
+    """Where a link leads; None for what is no link."""
+    try:
+        return str(link.readlink())
+    except OSError:
+        return None
+
+
+def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str], dict[Path, str | None]]:
     """All YAML files below a folder with their paths relative to it, and the folders that can't be read, and why.
 
-    A folder that several links lead to is entered once, by the path that comes first.
+    Besides, the links by which whole states are published, and where they lead: the folder itself, and `..data`
+    of a Kubernetes volume. A folder that several links lead to is entered once, by the path that comes first.
     """
     files: list[tuple[str, Path]] = []
+    links = {place: _target(place) for place in (root.absolute(), *root.absolute().parents)}
     closed: dict[str, str] = {}
     entered: set[tuple[int, int]] = set()
     stack = [("", root)]
@@ -215,6 +240,8 @@ def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
             continue
         entered.add((status.st_dev, status.st_ino))
         for entry in entries:
+            if entry.name == "..data":
+                links[Path(entry.path)] = _target(Path(entry.path))
             if entry.name.startswith("."):
                 continue
             inner = f"{relative}/{entry.name}" if relative else entry.name
@@ -222,7 +249,7 @@ def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str]]:
                 stack.append((inner, Path(entry.path)))
             elif entry.name.endswith(_SUFFIXES):
                 files.append((inner, Path(entry.path)))
-    return files, closed
+    return files, closed, links
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

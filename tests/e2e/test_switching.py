@@ -11,17 +11,17 @@ def test_an_edit_of_the_file_by_command_takes_effect_in_the_runner(place):
     path = place.write("tick.yaml", TEXT)
     with place.up():
         done = place.jobsd("disable", "tick", "--write")
-        assert (done.code, done.out) == (0, "wrote jobs.d/tick.yaml:4: tick is disabled\n")
-        assert path.read_text() == TEXT.replace("mode: cron\n", "mode: cron\nenabled: false\n")
+        assert (done.code, done.out) == (0, "wrote jobs.d/tick.yaml:5: tick is disabled\n")
+        assert path.read_text() == TEXT + "enabled: false\n"
         found = place.eventually(lambda: (now := state(place))["enabled"] is False and now)
         assert "next_run" not in found
 
         done = place.jobsd("enable", "tick")
         assert done.code == 4
-        assert done.err == "jobsd: job tick is disabled in jobs.d/tick.yaml:4; use --write to change the file\n"
+        assert done.err == "jobsd: job tick is disabled in jobs.d/tick.yaml:5; use --write to change the file\n"
         assert place.jobsd("run", "tick").code == 4
 
-        assert place.jobsd("enable", "tick", "--write").out == "wrote jobs.d/tick.yaml:4: tick is enabled\n"
+        assert place.jobsd("enable", "tick", "--write").out == "wrote jobs.d/tick.yaml:5: tick is enabled\n"
         found = place.eventually(lambda: (now := state(place))["enabled"] is True and now)
         assert found["schedule_in_words"] == "at 00:00 every day, UTC"
         assert (

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from runner.engine.reconciler import QUIET, Reconciler
 from runner.errors import StorageError
 from runner.execution.lifecycle import ErrorType, Outcome, Reason, Status, Trigger
 from runner.plan import NO_FILES
-from runner.testing import START, MemoryEngine, Script, tree
+from runner.testing import START, MemoryChanges, MemoryEngine, Script, tree
 
 pytestmark = pytest.mark.looptime
 
@@ -154,6 +155,30 @@ async def test_a_change_that_can_not_be_written_down_is_in_force_all_the_same() 
     )
     await reconciler.sync()
     assert "a" in engine.scheduler.jobs
+
+
+async def test_a_change_is_told_when_its_slots_would_survive_a_kill_and_not_before() -> None:
+    class Reader(MemoryChanges):
+        """Notes of which jobs the schedules were durable when their changes were told."""
+
+        def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
+            durable.append([*engine.tracks.saved])
+            super().append(lines)
+
+    durable: list[list[str]] = []
+    engine = MemoryEngine(tree(a=EVERY_MINUTE))
+    reconciler = Reconciler(
+        source=engine.files,
+        scheduler=engine.scheduler,
+        dispatcher=engine.dispatcher,
+        last_good=engine.last_good,
+        changes=Reader(),
+        clock=engine.clock,
+    )
+    await reconciler.sync()
+    edit(engine, b=EVERY_MINUTE)
+    await reconciler.sync()
+    assert durable == [["a"], ["a", "b"]]
 
 
 # -- broken files ------------------------------------------------------------------------------------------------
@@ -538,3 +563,22 @@ async def test_a_start_on_an_empty_directory_removes_nothing_until_there_are_fil
         await engine.reconciler.sync()
         assert [*engine.scheduler.jobs] == ["b"]
         assert engine.reconciler.held is None
+
+
+async def test_a_mixture_of_two_states_is_never_enacted() -> None:
+    engine = MemoryEngine(tree(a=MANUAL))
+    async with engine.running():
+        read = engine.files.read
+        looks = [0]
+
+        async def mixed() -> Any:
+            looks[0] += 1
+            return replace(await read(), whole=looks[0] > 3)
+
+        engine.files.read = mixed  # type: ignore[method-assign] - a checkout that takes three looks
+        edit(engine, b=MANUAL)
+        await asyncio.sleep(QUIET * 2.5)
+        assert [*engine.scheduler.jobs] == ["a"]
+        await asyncio.sleep(1)
+        assert sorted(engine.scheduler.jobs) == ["a", "b"]
+        assert looks[0] == 4

@@ -176,7 +176,8 @@ def test_an_outage_of_years_is_one_range():
 
 
 def test_a_start_never_passes_the_next_slot_which_a_change_of_the_clock_can_bring_close():
-    text = "id: {id}\nname: A\nmode: cron\nschedule: 30 2,3 * * *\ntimezone: Europe/Berlin\njitter: 55m\nagent: robot\n"
+    text = "id: {id}\nname: A\nmode: cron\nschedule: 30 2,3 * * *\ntimezone: Europe/Berlin\n"
+    text += "jitter: 55m\nagent: robot\n"
     change = datetime(2026, 3, 29, 1, tzinfo=UTC)
     for number in range(50):
         subject = build_job(text.format(id=f"job-{number}"))

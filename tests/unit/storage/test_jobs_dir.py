@@ -348,7 +348,7 @@ def test_reading_keeps_no_file_open_and_nobody_from_writing(root, source):
         ("gitdir/other.lock", 0, False),
     ],
 )
-def test_while_git_changes_the_work_tree_it_is_unsettled(tmp_path, lock, age, unsettled):
+def test_while_git_changes_the_work_tree_it_is_not_whole(tmp_path, lock, age, unsettled):
     root = tmp_path / "inner" / "jobs.d"
     put(root, "a.yaml")
     path = tmp_path / lock
@@ -360,7 +360,8 @@ def test_while_git_changes_the_work_tree_it_is_unsettled(tmp_path, lock, age, un
         (tmp_path / ".git").mkdir(exist_ok=True)
         (tmp_path / ".git" / "index").touch()
     snapshot = JobsDir(root, At(timedelta(seconds=age))).read_now()
-    assert snapshot.unsettled is unsettled
+    assert snapshot.whole is not unsettled
+    assert not snapshot.unsettled
     assert jobs(snapshot) == ["a"]
 
 
@@ -478,3 +479,61 @@ async def test_watching_ends_at_once(root, noticed):
         async with noticed(root / "missing"):
             pass
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# -- one whole state -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("link", ["jobs.d", "current", "jobs.d/..data", "jobs.d/team/..data"])
+def test_a_state_that_is_published_while_it_is_read_is_not_whole_and_the_next_look_is(tmp_path, monkeypatch, link):
+    """The link is flipped when half of the files have been read, as git-sync or a Kubernetes volume does."""
+    place = tmp_path / link
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for version in ("one", "two"):
+        inside = {"current": "jobs.d/team"}.get(link, "team" if link == "jobs.d" else "")
+        folder = place.parent / f"..{version}" / inside
+        folder.mkdir(parents=True)
+        for number in range(10):
+            (folder / f"{number}.yaml").write_text(JOB.format(id=f"{version}-{number}"))
+    place.symlink_to("..one")
+    root = place / "jobs.d" if link == "current" else tmp_path / "jobs.d"
+    if link.endswith("..data"):
+        for number in range(10):
+            (place.parent / f"{number}.yaml").symlink_to(f"..data/{number}.yaml")
+    source = JobsDir(root, SystemClock())
+    read = module._read_whole
+    left = [5]
+
+    def flipping(path):
+        left[0] -= 1
+        if left[0] == 0:
+            following = place.with_name("following")
+            following.symlink_to("..two")
+            following.replace(place)
+        return read(path)
+
+    monkeypatch.setattr(module, "_read_whole", flipping)
+    assert not source.read_now().whole
+    snapshot = source.read_now()
+    assert snapshot.whole
+    assert jobs(snapshot) == [f"two-{number}" for number in range(10)]
+
+
+def test_a_checkout_that_begins_and_ends_while_the_files_are_read_leaves_no_mixture(root, monkeypatch):
+    put(root, "a.yaml", "b.yaml")
+    (root / ".git").mkdir()
+    index = root / ".git" / "index"
+    index.write_text("one")
+    read = module._read_whole
+
+    def checking_out(path):
+        if path.name == "b.yaml" and index.read_text() == "one":
+            lock = index.with_name("index.lock")
+            lock.write_text("two!")
+            lock.replace(index)
+        return read(path)
+
+    monkeypatch.setattr(module, "_read_whole", checking_out)
+    source = JobsDir(root, SystemClock())
+    assert not source.read_now().whole
+    assert source.read_now().whole
