@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 
 def pytest_configure() -> None:
@@ -16,6 +18,13 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the long tests in full instead of a seeded sample")
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command that runs within a test sets up the log for its process: the next test has its own."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
