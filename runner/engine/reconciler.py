@@ -69,6 +69,7 @@ class Reconciler:
         self._flag = asyncio.Event()
         self._turn = asyncio.Lock()
         self._trouble = Trouble()
+        self._unkept: DesiredState | None = None
         self._doubt: _Doubt | None = None
         self.desired: DesiredState | None = None
         self.held: str | None = None
@@ -82,10 +83,14 @@ class Reconciler:
         """Watch and reconcile until cancelled; what changed before the watching began is seen at once."""
         async with self._source.watch(self.look_again):
             self.look_again()
-            while True:
-                await self._wait_for_a_reason()
-                await self._settle()
-                await self.sync()
+            try:
+                while True:
+                    await self._wait_for_a_reason()
+                    await self._settle()
+                    await self.sync()
+                    await self._keep()
+            finally:
+                await self._keep()
 
     async def _wait_for_a_reason(self) -> None:
         patience = SECOND_LOOK / 4 if self._doubt else RESCAN
@@ -124,7 +129,7 @@ class Reconciler:
                 held = NO_FILES
                 _log.warning("the last good versions run", reason=held)
             elif not planned.held and not planned.doubtful:
-                await self._keep(desired)
+                self._unkept = desired
             self.desired, self.held, self.synced_at = desired, held, now
 
     async def _read_whole(self) -> Snapshot:
@@ -151,10 +156,15 @@ class Reconciler:
             return desire(files, known, now=now)
         return replace(known, agents={**desired.agents, **known.agents}, diagnostics=desired.diagnostics)
 
-    async def _keep(self, desired: DesiredState) -> None:
+    async def _keep(self) -> None:
+        """Keep the last good versions; nobody who looks, or starts, has to wait for that."""
+        desired, self._unkept = self._unkept, None
+        if desired is None:
+            return
         try:
             await self._last_good.save(desired)
         except StorageError as error:
+            self._unkept = desired
             self._trouble.say("can't keep the last good versions", error, self._clock.now())
 
     def _last(self) -> DesiredState | None:
