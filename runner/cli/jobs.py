@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from runner.cli.diagnostics import render
-from runner.cli.render import json_out, last_of, table, when
+from runner.cli.render import json_out, last_of, pause_text, table, when
 from runner.cli.session import Session, command_options
 from runner.cli.times import instant, slot_remarks, slot_time
 from runner.errors import InvalidRequestError, JobDisabledError, RunnerError
@@ -58,9 +58,7 @@ def show(session: Session, job: str) -> None:
     if detail.schedule_in_words:
         click.echo(f"  runs {detail.schedule_in_words}")
     if detail.paused:
-        until = f" until {when(detail.paused.until)}" if detail.paused.until else ""
-        reason = f": {detail.paused.reason}" if detail.paused.reason else ""
-        click.echo(f"  paused by {detail.paused.by} at {when(detail.paused.at)}{until}{reason}")
+        click.echo(f"  paused {pause_text(detail.paused)}")
     click.echo()
     table(
         ("SETTING", "VALUE", "FROM"),

@@ -11,7 +11,7 @@ import orjson
 from rich.cells import cell_len
 
 from runner.cli.diagnostics import visible
-from runner.service.views import ExecutionView, JobView, View, to_json
+from runner.service.views import ExecutionView, JobView, PauseView, View, to_json
 
 LONGEST_REASON = 120
 """Characters of an error's message that a line shows."""
@@ -124,6 +124,13 @@ def _short(text: str) -> str:
     """The first line of a text, cut where a table would burst; the record has all of it."""
     line = text.split("\n", 1)[0]
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+
+
+def pause_text(pause: PauseView) -> str:
+    """Who paused a job, when, until when and why."""
+    until = f" until {when(pause.until)}" if pause.until else ""
+    reason = f": {pause.reason}" if pause.reason else ""
+    return f"by {pause.by} at {when(pause.at)}{until}{reason}"
 
 
 def execution_row(execution: ExecutionView) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import sys
 import click
 
 from runner.cli.diagnostics import render
-from runner.cli.render import json_out, table, when
+from runner.cli.render import json_out, pause_text, table, when
 from runner.cli.session import Session, command_options
 from runner.service.views import StatusView
 
@@ -46,8 +46,8 @@ def _lines(view: StatusView) -> list[tuple[str, str]]:
         lines.append(("ended", ended))
     if view.next:
         lines.append(("next", f"{view.next.job} at {view.next.local}"))
-    if view.paused:
-        lines.append(("paused", ", ".join(view.paused)))
+    drift = ((each, pause_text(each.pause)) for each in view.drift)
+    lines.extend(("paused", f"{each.job} {pause} (enabled in {each.path})") for each, pause in drift)
     if view.stale:
         lines.append(("stale", f"{', '.join(view.stale)}: the last good version is in force"))
     if view.overdue:

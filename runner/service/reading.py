@@ -23,6 +23,7 @@ from runner.service.views import (
     AgentView,
     DefinitionView,
     DiagnosticView,
+    DriftView,
     ErrorView,
     ExecutionView,
     HistoryQuery,
@@ -138,6 +139,14 @@ class Reading:
             definition=DefinitionView(path=job.origin.path, line=job.origin.line, sha256=job.digest),
             live=self._facts.live,
         )
+
+    def _drift(self) -> list[DriftView]:
+        found = ((job, self._facts.pause(job.id)) for _, job in sorted(self._facts.jobs.items()) if job.enabled)
+        return [
+            DriftView(job=job.id, path=job.origin.path, line=job.origin.line, pause=PauseView.of(pause))
+            for job, pause in found
+            if pause
+        ]
 
     def _is_overdue(self, job: Job) -> bool:
         if job.expect is None:
@@ -282,6 +291,7 @@ class Reading:
             counts={status.value: count for status, count in counts.items()},
             next=coming,
             paused=sorted(job for job in self._facts.jobs if self._facts.pause(job)),
+            drift=self._drift(),
             stale=sorted(job.id for job in self._facts.jobs.values() if job.stale),
             overdue=sorted(job.id for job in self._facts.jobs.values() if self._is_overdue(job)),
             filter_fails=sorted(job for job in self._facts.jobs if filter_fails(ledger.history(job))),

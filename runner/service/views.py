@@ -110,6 +110,16 @@ class PauseView(View):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftView(View):
+    """A job that is not as its file says: the file enables it, and somebody paused it at run time."""
+
+    job: str
+    path: str = field(metadata=_said("The file."))
+    line: int
+    pause: PauseView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorView(View):
     """Why an attempt failed."""
 
@@ -295,6 +305,9 @@ class StatusView(View):
     counts: dict[str, int] = field(default_factory=dict, metadata=_said("Ended executions by status."))
     next: NextRun | None = None
     paused: list[str] = field(default_factory=list)
+    drift: list[DriftView] = field(
+        default_factory=list, metadata=_said("Paused jobs that their files enable: by whom, why, until when.")
+    )
     stale: list[str] = field(default_factory=list)
     overdue: list[str] = field(
         default_factory=list, metadata=_said("Jobs whose last success is older than they expect.")

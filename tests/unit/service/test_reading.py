@@ -277,6 +277,7 @@ async def test_the_status_counts_jobs_problems_and_executions(desk) -> None:
         assert status.counts == {"completed": 1}
         assert (status.next.job, status.next.scheduled_for) == ("a", minute(2))
         assert (status.paused, status.stale) == (["b"], [])
+        assert [(each.job, each.path, each.pause.by) for each in status.drift] == [("b", "jobs.d/b.yaml", "alice")]
         assert [problem.rule for problem in status.diagnostics] == ["unknown-field"] * 2
         assert (status.jobs_dir, status.state_dir) == ("jobs.d", ".jobsd")
 
