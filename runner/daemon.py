@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from runner.leftovers import sweeping
 from runner.plan import DesiredState, desire
 from runner.ports import Agent
 from runner.secrets import Secrets
+from runner.service.checking import Tree
 from runner.service.commands import Engine, Service
 from runner.service.facts import FileFacts, LiveFacts
 from runner.service.reading import Reading
@@ -40,6 +42,7 @@ from runner.spec.loader import read
 from runner.spec.models import CommandSpec
 from runner.storage.changes import ChangesFile
 from runner.storage.edit import JobFiles
+from runner.storage.git import changed_since
 from runner.storage.jobs_dir import JobsDir
 from runner.storage.last_good import LastGoodFile
 from runner.storage.outputs import Outputs
@@ -88,6 +91,19 @@ def read_jobs(settings: Settings) -> DesiredState:
     quiet()
     clock = SystemClock()
     return desire(JobsDir(settings.jobs, clock).read_now().files, None, now=clock.now())
+
+
+def read_tree(settings: Settings) -> Tree:
+    """The files, and what they say."""
+    quiet()
+    clock = SystemClock()
+    files = JobsDir(settings.jobs, clock).read_now().files
+    return Tree([each.file for each in files], desire(files, None, now=clock.now()))
+
+
+def changed_files(revision: str, folder: Path) -> frozenset[Path]:
+    """The files around a folder that differ from a git revision."""
+    return changed_since(revision, folder)
 
 
 def read_jobs_with(settings: Settings, relative: str, text: str) -> DesiredState:

@@ -9,6 +9,7 @@ from runner.errors import Diagnostic, Severity
 from runner.schedule import lint_schedule
 from runner.spec.drafts import Defaults, JobDraft
 from runner.spec.findings import mistake_diagnostic
+from runner.spec.ignores import silence
 from runner.spec.loader import Kind, ParsedDocument, ParsedFile, Reopener, built_in_agent, by_position
 from runner.spec.models import BUILT_IN_AGENT, Agent, Job
 from runner.spec.resolve import agent_of, resolve_job
@@ -47,13 +48,14 @@ class DesiredState:
 
     `jobs`, `agents` and `defaults` (by folder) hold what is valid now and, where a document has errors, what
     was valid last. `files` and `documents` count what was read. `diagnostics` are sorted by path and
-    position.
+    position, without those that comments silence, which are `ignored`.
     """
 
     jobs: Mapping[str, Job] = field(default_factory=dict)
     agents: Mapping[str, Agent] = field(default_factory=dict)
     defaults: Mapping[str, Defaults] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
+    ignored: tuple[Diagnostic, ...] = ()
     files: int = 0
     documents: int = 0
     invalid: tuple[Invalid, ...] = ()
@@ -189,11 +191,13 @@ class _Desire:
     def state(self) -> DesiredState:
         """Return what the files say."""
         jobs = self._all_jobs()
+        shown, ignored = silence((each.file for each in self._files), self._found)
         return DesiredState(
             jobs=jobs,
             agents=self._agents,
             defaults=self._defaults,
-            diagnostics=tuple(sorted(self._found, key=by_position)),
+            diagnostics=tuple(sorted(shown, key=by_position)),
+            ignored=tuple(ignored),
             files=len(self._files),
             documents=sum(len(file.documents) for file in self._files),
             invalid=self._invalid(jobs),
@@ -286,7 +290,10 @@ class _Desire:
         found = self._reopener.open(document)
         span = found.start_span() if giver else found.value_span(("agent",))
         message = f"this job can't run, because its agent `{agent_id}` has errors"
-        return found.diagnostic("agent-has-errors", message, span, severity=Severity.INFO, job=document.id)
+        advice = "mend the agent: its errors are told in its own file"
+        return found.diagnostic(
+            "agent-has-errors", message, span, severity=Severity.INFO, help=advice, job=document.id
+        )
 
     def _unknown_agent(self, document: ParsedDocument, agent_id: str, giver: Defaults | None = None) -> Diagnostic:
         found = self._reopener.open(document)

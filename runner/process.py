@@ -75,6 +75,15 @@ class Exit:
     cpu: float = field(default=0.0, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program that was asked something ended with and wrote."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
 class SpawnError(Exception):
     """The process could not be started; the message says what and why."""
 
@@ -266,6 +275,23 @@ class Child:
         if os.WIFSIGNALED(status):
             return Exit(None, os.WTERMSIG(status), cpu)
         return Exit(os.WEXITSTATUS(status), None, cpu)
+
+
+def ask(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Answer:
+    """Run a short program that belongs to no execution and reads nothing, and wait for its answer.
+
+    Raises:
+        SpawnError: when it can't be started.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - who calls says what to run, and no shell reads it
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+    except OSError as error:
+        raise SpawnError(_explain(error, argv[0], cwd)) from None
+    except ValueError as error:
+        raise SpawnError(f"{argv[0]} can't be run: {error}") from None
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def spawn(command: Command, execution: str) -> Child:

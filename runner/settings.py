@@ -6,11 +6,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runner.errors import ExpressionError, InvalidRequestError
 from runner.places import JOBS, SOCKET, STATE, config_file, read_config
+
+VALIDATE = "validate"
+"""A part of the settings file that is no setting of a runner: what `jobsd validate` asks of the files."""
 
 
 def _duration(value: object) -> object:
@@ -23,7 +34,11 @@ def _duration(value: object) -> object:
         raise ValueError(error.message) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "minLength": 2, "examples": ["7d", "1h30m"]}),
+]
 """A length of time, written `7d` or `1h30m`."""
 
 
@@ -94,6 +109,7 @@ def load_settings(given: Mapping[str, Any], config: Path | None = None) -> Setti
     said = {name: value for name, value in given.items() if value is not None}
     path = config_file(said, config)
     from_file = read_config(path) if config is not None or path.is_file() else {}
+    from_file.pop(VALIDATE, None)
 
     class Sourced(Settings):
         @classmethod
@@ -115,6 +131,25 @@ def load_settings(given: Mapping[str, Any], config: Path | None = None) -> Setti
         where = _where(name, said, from_file, path)
         message = "is not a setting" if first["type"] == "extra_forbidden" else first["msg"]
         raise InvalidRequestError(f"{where}: {message.removeprefix('Value error, ')}") from None
+
+
+def settings_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a settings file."""
+    # A schema is asked for once in a while: a runner that starts need not load what makes it.
+    from runner.schedule.durations import format_duration  # noqa: PLC0415
+    from runner.spec.jsonschema import published  # noqa: PLC0415
+    from runner.spec.policy import policy_schema  # noqa: PLC0415
+
+    schema = published(Settings, "Settings")
+    policy = policy_schema()
+    schema["description"] = "What a runner and the commands are told: jobsd.yaml, beside the jobs directory."
+    schema["properties"][VALIDATE] = {"$ref": "#/$defs/WrittenPolicy"}
+    for name, field in History.model_fields.items():
+        if isinstance(field.default, timedelta):
+            schema["$defs"]["History"]["properties"][name]["default"] = format_duration(field.default)
+    definition = {name: value for name, value in policy.items() if name not in {"$schema", "$defs"}}
+    schema["$defs"] = {**schema["$defs"], **policy["$defs"], "WrittenPolicy": definition}
+    return schema
 
 
 def _where(name: str, said: Mapping[str, Any], from_file: Mapping[str, Any], path: Path) -> str:

@@ -13,7 +13,7 @@ import click
 
 from runner.client import Client
 from runner.errors import NoRunnerError
-from runner.places import SOCKET, state_directory
+from runner.places import SOCKET, config_file, state_directory
 from runner.service.views import AgentView, ExecutionView, HistoryQuery, JobDetail, JobView, NextRun, StatusView
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Session:
     def __init__(self, said: Mapping[str, Any], config: Path | None, output_format: str) -> None:
         self._said = said
         self._config = config
+        self.format = output_format
         self.json = output_format == "json"
         self.color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
@@ -86,6 +87,11 @@ class Session:
         from runner.settings import load_settings  # noqa: PLC0415 - a question to a runner needs none of it
 
         return load_settings(self._said, self._config)
+
+    @property
+    def config_file(self) -> Path:
+        """Where the settings file is, if there is one."""
+        return config_file(self._said, self._config)
 
     @contextlib.contextmanager
     def runner(self) -> Iterator[Client]:

@@ -29,7 +29,7 @@ def review(tree: Tree, policy: Policy) -> list[Diagnostic]:
     found += violations(policy, ((document, each.job) for document, each in state.resolved.items()))
     weighed, off = _weighed(found, policy)
     kept, silent = silence(tree.files, weighed)
-    kept += _weighed(list(complaints(tree.files, kept, {*silent, *off})), policy)[0]
+    kept += _weighed(list(complaints(tree.files, [*kept, *off], {*silent, *off})), policy)[0]
     return sorted(kept, key=by_position)
 
 

@@ -36,6 +36,9 @@ RESULT_AND_EVENT = frozenset({"result", "event"})
 ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 REFERENCE_PATTERN = r"^\$\{(env:[A-Za-z_][A-Za-z0-9_]*|file:[A-Za-z0-9_-][A-Za-z0-9._-]*)\}$"
 DURATION_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+TIME_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?$"
+)
 
 _ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
 _REFERENCE = re.compile(REFERENCE_PATTERN[1:-1])
@@ -47,6 +50,7 @@ _RATE = re.compile(r"([1-9][0-9]{0,8}) */ *(?:([1-9][0-9]{0,4}) *)?(second|minut
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 _PAYLOAD_PATH = re.compile(r"(?:[\w$-]+|\*|\[(?:\d+|\*)\])(?:\.(?:[\w$-]+|\*)|\[(?:\d+|\*)\])*")
+_TIME = re.compile(TIME_PATTERN[1:-1])
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _KINDS: Mapping[type, str] = {
@@ -300,7 +304,7 @@ def check_env_name(value: str) -> str:
         refuse(Problem("invalid-name", message, "use letters, digits and `_`", on_key=True))
     if value.startswith("JOBSD_"):
         message = f"`{shown(value)}` can't be set: names that begin with `JOBSD_` belong to the runner"
-        refuse(Problem("reserved-name", message, on_key=True))
+        refuse(Problem("reserved-name", message, "give it another name", on_key=True))
     return value
 
 
@@ -351,17 +355,22 @@ def check_glob(value: str) -> str:
     return value
 
 
-def to_instant(value: object) -> datetime:
-    """Return the instant that an ISO 8601 text with an offset means."""
+def to_time(value: object) -> datetime:
+    """Return the time that an RFC 3339 text means; without an offset it is one of the job's clock."""
+    example = "write it as `2026-03-29 09:00`, or with an offset as `2026-03-29T09:00+01:00`"
     if not isinstance(value, str):
-        refuse_type("a time such as `2026-03-29T02:30:00+01:00`", value)
+        refuse_type("a time such as `2026-03-29 09:00`", value)
+    if not _TIME.fullmatch(value):
+        refuse(Problem("invalid-time", f"`{shown(value)}` is no time", example))
     try:
-        instant = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value.upper())
     except ValueError:
-        refuse(Problem("invalid-time", f"`{shown(value)}` is no time", "write it as `2026-03-29T02:30:00+01:00`"))
-    if instant.tzinfo is None:
-        refuse(Problem("invalid-time", "this time says nothing about its zone", "append `Z` or an offset"))
-    return instant
+        refuse(Problem("invalid-time", f"`{shown(value)}` is on no calendar or no clock", example))
+    if not 1900 < time.year < 9900:
+        refuse(
+            Problem("invalid-time", f"the year {time.year:04d} is out of reach", "choose one from 1901 to 9899")
+        )
+    return time
 
 
 def to_list(value: object) -> object:

@@ -12,7 +12,6 @@ from runner.spec.fields import (
     FilterOfResult,
     Globs,
     Id,
-    Instant,
     LabelName,
     LabelValue,
     Name,
@@ -22,6 +21,7 @@ from runner.spec.fields import (
     References,
     ScheduleText,
     TextWithReferences,
+    Time,
     Zone,
 )
 from runner.spec.models import BUILT_IN_AGENT, CatchUpPolicy, Mode, WhenFull
@@ -191,23 +191,52 @@ class WrittenSignature(Written):
         return self
 
 
+# The fields of each kind of test beside its name, and how the other is written where one is missing.
+_KINDS_OF_TEST: tuple[Mapping[str, str], ...] = (
+    {"event": "{…}", "expect": "run"},
+    {"at": "2026-03-27 17:00", "next": "[2026-03-30 09:00]"},
+)
+
+
 class WrittenTest(Written):
-    """A check that runs in CI: an event and its verdict, or an instant and the runs that follow it."""
+    """A check that `jobsd test` makes: an event and what becomes of it, or a time and the runs that follow it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": list(kind), "properties": dict.fromkeys(other, False)}
+                for kind, other in (_KINDS_OF_TEST, reversed(_KINDS_OF_TEST))
+            ]
+        }
+    )
 
     name: Annotated[Given[Name], Field(description="What is checked.")] = None
-    event: Annotated[Any, Field(description="A payload to evaluate the filter on.")] = None
+    event: Annotated[Any, Field(description="A payload that the job gets.")] = None
     expect: Annotated[
-        Given[Literal["run", "filtered", "error"]], Field(description="The filter's verdict on the event.")
+        Given[Literal["run", "filtered", "error"]],
+        Field(
+            description="What becomes of the event: the job runs (`run`), the filter rejects it (`filtered`), "
+            "or the filter has no answer (`error`)."
+        ),
     ] = None
-    at: Annotated[Given[Instant], Field(description="An instant from which to look ahead.")] = None
+    at: Annotated[
+        Given[Time],
+        Field(description="The time to look ahead from; without an offset, on the clock of the job's zone."),
+    ] = None
     next: Annotated[
-        Given[Annotated[list[Instant], Field(min_length=1)]], Field(description="The next runs after `at`.")
+        Given[Annotated[list[Time], Field(min_length=1)]],
+        Field(description="The next runs after `at`; without an offset, on the clock of the job's zone."),
     ] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "WrittenTest":
         given = self.model_fields_set - {"name"}
-        if given not in ({"event", "expect"}, {"at", "next"}):
+        for kind in _KINDS_OF_TEST:
+            if given and given < kind.keys():
+                (missing,) = kind.keys() - given
+                message = f"the field `{missing}` is missing in this test"
+                refuse(Problem("missing-field", message, f"add `{missing}: {kind[missing]}`"))
+        if all(given != kind.keys() for kind in _KINDS_OF_TEST):
             message = "a test has either `event` and `expect`, or `at` and `next`"
             refuse(Problem("invalid-value", message, "divide it into two tests, or complete it"))
         return self
@@ -296,7 +325,8 @@ class JobDocument(WithDefaults):
     ] = None
     queue: Annotated[Given[Id], Field(description="Where a distributed executor runs the job.")] = None
     tests: Annotated[
-        Given[Annotated[list[WrittenTest], Field(min_length=1)]], Field(description="Checks that run in CI.")
+        Given[Annotated[list[WrittenTest], Field(min_length=1)]],
+        Field(description="Checks of filter and schedule, which `jobsd test` makes."),
     ] = None
 
     @model_validator(mode="after")
@@ -308,4 +338,13 @@ class JobDocument(WithDefaults):
                 refuse(Problem("cron-only", message, advice, at=(name,), on_key=True))
         if self.jitter and self.schedule is not None:
             check_jitter(self.jitter, self.schedule, self.id or slug(self.name))
+        return self
+
+    @model_validator(mode="after")
+    def _tests_fit(self) -> "JobDocument":
+        for place, test in enumerate(self.tests or ()):
+            if test.at and self.mode is not Mode.CRON:
+                message = "`at` and `next` are for jobs whose mode is `cron`"
+                advice = "test an `event`, or write `mode: cron`"
+                refuse(Problem("cron-only", message, advice, at=("tests", place, "at"), on_key=True))
         return self

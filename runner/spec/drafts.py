@@ -1,6 +1,6 @@
 """Documents that are valid by themselves, in the words of the house; what they leave out is None."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,8 +12,20 @@ from runner.spec.documents import (
     WrittenConcurrency,
     WrittenExpect,
     WrittenRetry,
+    WrittenTest,
 )
-from runner.spec.models import CatchUp, Concurrency, Expect, Mode, Payload, RateLimit, Retry
+from runner.spec.models import (
+    CatchUp,
+    Concurrency,
+    EventTest,
+    Expect,
+    Mode,
+    Payload,
+    RateLimit,
+    Retry,
+    ScheduleTest,
+    Test,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class JobDraft:
     catch_up: CatchUp | None
     expect: Expect | None
     labels: Mapping[str, str] | None
+    tests: tuple[Test, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +73,8 @@ class Defaults:
     labels: Mapping[str, str] | None = None
 
 
-def draft_job(document: JobDocument, job_id: str) -> JobDraft:
-    """Return what a document says of a job."""
+def draft_job(document: JobDocument, job_id: str, test_lines: Sequence[int] = ()) -> JobDraft:
+    """Return what a document says of a job; `test_lines` says where each of its tests begins."""
     given = document.model_fields_set
     return JobDraft(
         id=job_id,
@@ -84,6 +97,7 @@ def draft_job(document: JobDocument, job_id: str) -> JobDraft:
         catch_up=_catch_up(document.catch_up),
         expect=_expect(document.expect),
         labels=document.labels,
+        tests=tuple(map(_test, document.tests or (), test_lines)),
     )
 
 
@@ -103,6 +117,12 @@ def draft_defaults(document: DefaultsDocument, path: str, folder: str, lines: Ma
         expect=_expect(document.expect),
         labels=document.labels,
     )
+
+
+def _test(written: WrittenTest, line: int) -> Test:
+    if written.at is not None:
+        return ScheduleTest(written.name, line, written.at, tuple(written.next or ()))
+    return EventTest(written.name, line, written.event, str(written.expect))
 
 
 def _concurrency(written: WrittenConcurrency | None) -> Concurrency | None:

@@ -61,7 +61,11 @@ RelativePath = Annotated[
     _text_schema(minLength=1),
 ]
 Glob = Annotated[str, AfterValidator(checks.check_glob), _text_schema(minLength=1)]
-Instant = Annotated[datetime, BeforeValidator(checks.to_instant), _text_schema(format="date-time")]
+Time = Annotated[
+    datetime,
+    BeforeValidator(checks.to_time),
+    _text_schema(checks.TIME_PATTERN, examples=["2026-03-29 09:00", "2026-03-29T07:00:00Z"]),
+]
 Globs = Annotated[
     list[Glob],
     BeforeValidator(checks.to_list),

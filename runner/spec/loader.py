@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from runner.errors import Diagnostic, Severity
+from runner.errors import Diagnostic, Mistake, Severity
 from runner.spec.agents import AGENT_TYPES, AgentDocument, CommandAgent
 from runner.spec.checks import ID_PATTERN, slug, stays_inside
 from runner.spec.document import Document, SourceFile
@@ -211,7 +211,10 @@ class _Reader:
             self._diagnostics += (
                 mistake_diagnostic(self._document, ("filter",), warning) for warning in parsed.filter.warnings
             )
-        return draft_job(parsed, identity) if parsed and identity else None
+        if parsed is None or identity is None:
+            return None
+        lines = [self._document.value_span(("tests", place)).line for place in range(len(parsed.tests or ()))]
+        return draft_job(parsed, identity, lines)
 
     def _check_identity(self, identity: str | None) -> None:
         name = self._data.get("name")
@@ -258,9 +261,13 @@ class _Reader:
 
     def _check_prompt(self) -> None:
         prompt = self._data.get("prompt")
-        if isinstance(prompt, str) and re.search(r"\$\{(env|file):", prompt):
+        if not isinstance(prompt, str):
+            return
+        for found in re.finditer(r"\$\{(?:env|file):[^}\s]*\}?", prompt):
             message = "references to secrets are not resolved in a prompt"
-            self._add("secret-not-resolved", message, "prompt", severity=Severity.WARNING)
+            advice = "put it into the `env` of the agent"
+            mistake = Mistake("secret-not-resolved", message, *found.span(), advice, severity=Severity.WARNING)
+            self._diagnostics.append(mistake_diagnostic(self._document, ("prompt",), mistake))
 
     def _agent(self, identity: str | None) -> Agent | None:
         written = self._data.get("type")
@@ -300,7 +307,8 @@ class _Reader:
     def _check_folder(self) -> None:
         cwd = self._data.get("cwd")
         if isinstance(cwd, str) and not cwd.startswith("/") and not stays_inside(self._file.folder, cwd):
-            self._add("path-outside", "this folder lies outside the tree", "cwd")
+            advice = "name a folder below the one that holds the job files"
+            self._add("path-outside", "this folder lies outside the tree", "cwd", help=advice)
 
     def _refuse_unsupported(self, names: frozenset[str]) -> None:
         for name in self._data:

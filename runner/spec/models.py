@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,29 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True)
+class EventTest:
+    """What a job's file expects of an event: `run`, `filtered` or `error`; `line` is where the test begins."""
+
+    name: str | None
+    line: int
+    event: Any
+    expect: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTest:
+    """Which runs a job's file expects after a time; times without a zone are those of the job's clock."""
+
+    name: str | None
+    line: int
+    at: datetime
+    next: tuple[datetime, ...]
+
+
+Test = EventTest | ScheduleTest
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a document stands: `path` as people see it, from the working directory, and its first line."""
 
@@ -158,7 +181,8 @@ class Job:
 
     `sources` says for every field where its value comes from, in words for people. `digest` is the SHA-256 of
     the resolved definition and does not depend on where it stands. `stale` holds the errors of a newer text
-    that could not be used, so that this older definition stays in force.
+    that could not be used, so that this older definition stays in force. `tests` are what the file says of the
+    job, and no part of what it is: neither the digest nor a comparison looks at them.
     """
 
     id: str
@@ -184,6 +208,7 @@ class Job:
     expect: Expect | None = None
     jitter: timedelta = timedelta(0)
     catch_up: CatchUp = CatchUp()
+    tests: tuple[Test, ...] = field(default=(), compare=False)
 
     @property
     def trigger_key(self) -> tuple[Mode, str | None, str, bool]:

@@ -64,12 +64,16 @@ def resolve_job(draft: JobDraft, agent: Agent, layers: Sequence[Defaults], origi
         digest="",
         origin=origin,
         sources=_shared(tuple(choose.sources.items())),
+        tests=draft.tests,
     )
     return replace(job, digest=definition_digest(job))
 
 
 def definition_digest(job: Job) -> str:
-    """Return the SHA-256 of everything that a job is, wherever it stands, as canonical JSON."""
+    """Return the SHA-256 of everything that a job is, wherever it stands, as canonical JSON.
+
+    Its tests are no part of it: they say what is expected of the job, and whoever adds one changes no run.
+    """
     content: dict[str, Any] = {
         "id": job.id,
         "name": job.name,

@@ -37,7 +37,10 @@ class SnapshotError(ValueError):
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
-    """Return a job as a JSON object, with its agent; `stale` is left out, since the files tell it anew."""
+    """Return a job as a JSON object, with its agent.
+
+    `stale` is left out, since the files tell it anew, and so are the tests, which the runner has no use for.
+    """
     return {
         "v": VERSION,
         "id": job.id,

@@ -23,6 +23,7 @@ MAX_DEPTH = 100
 MAX_PROBLEMS = 100
 """After so many problems in one document, the rest of it is not looked at."""
 
+_APART = "keep data in a file of its own"
 _DOCUMENT_START = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 
 
@@ -235,7 +236,7 @@ class _Stream:
     def _open(self, node: MappingNode | SequenceNode, data: dict[str, Any] | list[Any], event: Any) -> None:
         state = self._state
         if len(state.stack) >= MAX_DEPTH:
-            self._abandon("too-deep", f"this is nested more than {MAX_DEPTH} levels deep", event)
+            self._abandon("too-deep", f"this is nested more than {MAX_DEPTH} levels deep", event, _APART)
         kind = "map" if isinstance(node, MappingNode) else "seq"
         if event.tag is not None and event.tag not in {"!", TAG_PREFIX + kind}:
             self._unknown_tag(event)
@@ -266,15 +267,16 @@ class _Stream:
             return
         if target.node is None:
             message = f"the alias `*{shown(event.anchor)}` stands inside the value that it repeats"
-            self._abandon("recursive-alias", message, event)
+            self._abandon("recursive-alias", message, event, "remove it, or quote it if a text is meant")
         state.nodes += target.nodes
         state.characters += target.characters
         state.alias_nodes += target.nodes
         state.alias_characters += target.characters
         if state.alias_nodes > MAX_ALIAS_NODES or state.alias_characters > MAX_BYTES:
-            self._abandon("alias-bomb", f"the aliases expand to more than {MAX_ALIAS_NODES:,} values", event)
+            message = f"the aliases expand to more than {MAX_ALIAS_NODES:,} values"
+            self._abandon("alias-bomb", message, event, _APART)
         if len(state.stack) + target.height > MAX_DEPTH:
-            self._abandon("too-deep", f"this is nested more than {MAX_DEPTH} levels deep", event)
+            self._abandon("too-deep", f"this is nested more than {MAX_DEPTH} levels deep", event, _APART)
         if state.stack:
             state.stack[-1].height = max(state.stack[-1].height, target.height + 1)
         self._attach(target.value, target.node)
@@ -406,8 +408,8 @@ class _Stream:
             self._report(Finding("too-many-problems", message, start, finding.end))
             raise _AbandonedError
 
-    def _abandon(self, rule: str, message: str, event: Any) -> NoReturn:
-        self._problem(rule, message, event, None)
+    def _abandon(self, rule: str, message: str, event: Any, advice: str) -> NoReturn:
+        self._problem(rule, message, event, advice)
         raise _AbandonedError
 
     def _report(self, finding: Finding, related: tuple[Related, ...] = ()) -> Diagnostic:

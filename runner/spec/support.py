@@ -11,7 +11,6 @@ NOT_SUPPORTED_YET: Mapping[str, frozenset[str]] = {
             "notify",
             "redact",
             "queue",
-            "tests",
         }
     ),
     "defaults": frozenset({"budget", "notify"}),
@@ -59,6 +58,7 @@ WRITTEN_AS: Mapping[str, str] = {
     "budget": "write `budget: {usd: 0.50}`",
     "schedule": 'write it as one text, such as `"0 9 * * 1-5"`',
     "labels": "write `labels: {team: revenue}`",
+    "tests": "write `tests: [{event: {…}, expect: run}]`",
     "env": "write `env: {NAME: value}`",
     "limits": "write `limits: {memory: 512M}`",
 }

@@ -25,6 +25,7 @@ from runner.filters import VerdictKind, compile_filter
 from runner.filters.functions import FUNCTIONS
 from runner.plan import DesiredState, desire
 from runner.process import GRACE
+from runner.rehearsal import rehearse
 from runner.schedule import format_duration, parse_duration, parse_schedule
 from runner.secrets import MASK, SHORTEST
 from runner.settings import Settings
@@ -106,6 +107,8 @@ def test_the_table_of_a_job_says_the_defaults_that_a_job_gets():
         "catch_up.within": f"`{format_duration(job.catch_up.within)}`",
         "expect.success_within": or_none(job.expect),
         "labels": or_none(job.labels or None),
+        "tests.name": "its number",
+        **dict.fromkeys(("tests.event", "tests.expect", "tests.at", "tests.next"), or_none(job.tests or None)),
     }
 
     said = {code(row["field"])[0]: row["default"] for row in rows}
@@ -166,7 +169,15 @@ def test_the_examples_of_documents_are_valid_together():
     state = state_of(*blocks(page("jobs"), "yaml"))
 
     assert not state.diagnostics
-    assert (len(state.jobs), len(state.defaults)) == (1, 1)
+    assert (len(state.jobs), len(state.defaults)) == (2, 1)
+
+
+def test_the_examples_of_tests_pass():
+    jobs = state_of(*blocks(page("jobs"), "yaml")).jobs.values()
+    made = [each for job in jobs for each in rehearse(job)]
+
+    assert len(made) == 3
+    assert all(each.passed for each in made)
 
 
 def test_every_mode_and_every_answer_to_a_full_job_is_named():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.leftovers import kill_marked, marked
-from runner.process import Command, Exit, SpawnError, spawn
+from runner.process import Answer, Command, Exit, SpawnError, ask, spawn
 
 PATH = "/usr/bin:/bin"
 NUMBERS = count(1)
@@ -406,3 +406,14 @@ async def test_kill_marked_leaves_nothing_of_an_execution_and_everything_else(tm
         assert not lives(mine.process.pid)
         assert marked({execution}) == []
         assert lives(theirs.process.pid)
+
+
+def test_a_program_that_is_asked_answers_with_its_code_and_both_outputs(tmp_path):
+    script = "pwd; echo $A >&2; cat; exit 3"
+
+    assert ask(("sh", "-c", script), tmp_path, {"A": "b"}) == Answer(3, f"{tmp_path}\n".encode(), b"b\n")
+
+
+def test_a_program_that_is_not_there_can_not_be_asked(tmp_path):
+    with pytest.raises(SpawnError, match="no-such-program"):
+        ask(("no-such-program",), tmp_path, {})

@@ -5,9 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from runner.errors import InvalidRequestError
-from runner.settings import load_settings
+from runner.settings import load_settings, settings_schema
 
 
 @pytest.fixture(autouse=True)
@@ -162,3 +163,28 @@ def test_limits_of_the_history_are_read_with_durations(monkeypatch):
 def test_a_limit_that_is_none_is_refused_with_its_place(wrong):
     Path("jobsd.yaml").write_text(f"history: {wrong}\n")
     assert refusal().startswith("jobsd.yaml: history: ")
+
+
+def test_what_validate_asks_of_the_files_is_no_setting_and_keeps_no_runner_from_starting():
+    Path("jobsd.yaml").write_text("max_running: 3\nvalidate: {rules: {whatever: louder}, requre: 7}\n")
+
+    assert load_settings({}).max_running == 3
+
+
+def test_the_schema_takes_a_settings_file_and_refuses_what_is_wrong_with_it():
+    schema = Draft202012Validator(settings_schema())
+    good = {"max_running": 3, "history": {"age": "7d"}, "validate": {"rules": {"schedule-dst-gap": "off"}}}
+
+    assert schema.is_valid(good)
+    assert schema.is_valid({})
+    for bad in ({"max_runing": 3}, {"history": {"ages": "7d"}}, {"validate": {"rules": {"a": "louder"}}}):
+        assert not schema.is_valid(bad)
+    assert schema.is_valid({"validate": {"require": ["labels.owner", "timeout"], "forbid": {"labels.a": ["b"]}}})
+    for bad in ({"require": ["timout"]}, {"forbid": {"agnt": ["insulin"]}}, {"forbid": {"agent": "insulin"}}):
+        assert not schema.is_valid({"validate": bad})
+
+
+def test_the_schema_says_the_defaults_as_people_write_them():
+    history = settings_schema()["$defs"]["History"]["properties"]
+
+    assert history["orphans"]["default"] == "7d"

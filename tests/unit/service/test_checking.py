@@ -71,3 +71,11 @@ def test_the_runner_itself_does_not_show_what_a_comment_silences():
     assert state.diagnostics == ()
     assert [each.rule for each in state.ignored] == ["schedule-both-days"]
     assert set(state.jobs) == {"a"}
+
+
+def test_a_comment_in_a_job_whose_agent_has_errors_is_not_called_unused():
+    texts = (IGNORED + "agent: robot\n", "kind: agent\nid: robot\ntype: command\n")
+    files = [SourceFile(f"{number}.yaml", text.encode(), "jobs.d") for number, text in enumerate(texts)]
+    tree = Tree(files, desire([read(file) for file in files], now=NOW))
+
+    assert [each.rule for each in review(tree, Policy())] == ["agent-has-errors", "missing-field"]

@@ -10,6 +10,7 @@ from runner.spec.support import NOT_SUPPORTED_YET
 
 VALIDATORS = {name: Draft202012Validator(make()) for name, make in SCHEMAS.items()}
 JOB = {"name": "A", "mode": "manual"}
+INSTANT = "2026-03-30T07:00:00Z"
 AGENT = {"kind": "agent", "id": "a", "type": "command", "command": ["x"]}
 
 
@@ -21,6 +22,10 @@ AGENT = {"kind": "agent", "id": "a", "type": "command", "command": ["x"]}
         ("job", {**JOB, "payload": None, "labels": {"a": "b"}, "retry": {"attempts": 2, "backoff": "5s"}}),
         ("job", {**JOB, "concurrency": {"limit": 2, "when_full": "skip"}, "rate_limit": "10/hour"}),
         ("job", {**JOB, "mode": "push", "filter": "event.a > 1", "accept": {"type": ["a", "b"], "source": "c"}}),
+        (
+            "job",
+            {**JOB, "tests": [{"event": None, "expect": "run"}, {"at": "2026-03-27 10:00", "next": [INSTANT]}]},
+        ),
         ("agent", AGENT),
         ("agent", {**AGENT, "env": {"A": "${env:A}"}, "cwd": "lib"}),
         ("agent", {"kind": "agent", "name": "A", "type": "llm", "tools": ["a", {"mcp": "b", "url": "https://c"}]}),
@@ -46,6 +51,10 @@ def test_good_documents_are_accepted(name, document):
         ("job", {**JOB, "concurrency": {"limit": 0}}),
         ("job", {**JOB, "concurrency": {"when_full": "wait"}}),
         ("job", {**JOB, "labels": {"a": 1}}),
+        ("job", {**JOB, "tests": []}),
+        ("job", {**JOB, "tests": [{"event": 1}]}),
+        ("job", {**JOB, "tests": [{"event": 1, "expect": "run", "at": INSTANT}]}),
+        ("job", {**JOB, "tests": [{"at": "tomorrow", "next": [INSTANT]}]}),
         ("agent", {**AGENT, "type": "comand"}),
         ("agent", {**AGENT, "command": "x"}),
         ("agent", {**AGENT, "env": {"a-b": "c"}}),

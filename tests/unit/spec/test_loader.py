@@ -1,6 +1,6 @@
 """What one file says by itself."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import process_time
 
 import pytest
@@ -10,7 +10,19 @@ from runner.spec.agents import AGENT_TYPES
 from runner.spec.documents import DefaultsDocument, JobDocument
 from runner.spec.drafts import Defaults, JobDraft
 from runner.spec.loader import Kind, ParsedFile, Reopener, built_in_agent, read
-from runner.spec.models import Agent, CommandSpec, Concurrency, Limits, Mode, Origin, Payload, Retry, WhenFull
+from runner.spec.models import (
+    Agent,
+    CommandSpec,
+    Concurrency,
+    EventTest,
+    Limits,
+    Mode,
+    Origin,
+    Payload,
+    Retry,
+    ScheduleTest,
+    WhenFull,
+)
 from runner.spec.source import SourceFile
 from runner.spec.support import KUBERNETES, NOT_SUPPORTED_YET
 
@@ -192,7 +204,6 @@ VALID = {
     "notify": "[{on: [failed], url: 'slack://${env:TOKEN}', when: result.rows == 0}]",
     "redact": "[customer.email, 'items[*].card']",
     "queue": "gpu",
-    "tests": "[{event: {a: 1}, expect: run}, {at: 2026-03-29T00:00:00Z, next: ['2026-03-29T01:00:00Z']}]",
 }
 INVALID = {
     "accept": ["{}", "{kind: a}", "x", "{type: ''}", "{type: []}"],
@@ -213,13 +224,6 @@ INVALID = {
     ],
     "redact": ["[]", "['a b']", "[.a]"],
     "queue": ["A B"],
-    "tests": [
-        "[]",
-        "[{event: 1}]",
-        "[{at: x, next: []}]",
-        "[{event: 1, expect: pass}]",
-        "[{at: 2026-03-29T00:00:00}]",
-    ],
 }
 
 
@@ -231,6 +235,58 @@ def test_a_field_that_is_not_supported_yet_is_checked_and_refused(name):
         found = rules(f"name: A\n{mode}\n{name}: {value}\n")
         assert "not-supported-yet" in found
         assert len(found) > 1, value
+
+
+CRON = "name: A\nmode: cron\nschedule: '@daily'\n"
+
+
+def test_the_tests_of_a_job_are_kept_with_the_lines_where_they_begin():
+    text = (
+        f"{CRON}tests:\n  - event: null\n    expect: run\n  - {{name: b, at: 2026-03-29 02:30, next: "
+        "[2026-03-29T01:00:00Z]}\n"
+    )
+    assert parse(text).documents[0].definition.tests == (
+        EventTest(None, 5, None, "run"),
+        ScheduleTest("b", 7, datetime.fromisoformat("2026-03-29 02:30"), (datetime(2026, 3, 29, 1, tzinfo=UTC),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tests", "rule", "words"),
+    [
+        ("[]", "empty-value", "not empty"),
+        ("", "empty-value", "no value"),
+        ("x", "wrong-type", "found a text"),
+        ("[x]", "wrong-type", "found a text"),
+        ("[{}]", "invalid-value", "either `event` and `expect`, or `at` and `next`"),
+        ("[{name: a}]", "invalid-value", "complete it"),
+        ("[{event: 1}]", "missing-field", "`expect` is missing in this test"),
+        ("[{expect: run}]", "missing-field", "`event` is missing in this test"),
+        ("[{at: 2026-03-29 00:00}]", "missing-field", "`next` is missing in this test"),
+        ("[{next: [2026-03-29 00:00]}]", "missing-field", "`at` is missing in this test"),
+        ("[{event: 1, at: 2026-03-29 00:00}]", "invalid-value", "divide it into two tests"),
+        ("[{event: 1, expect: pass}]", "unknown-value", "`run`, `filtered` or `error`"),
+        ("[{event: 1, expects: run}]", "unknown-field", "did you mean `expect`?"),
+        ("[{at: 2026-03-29 00:00, next: []}]", "empty-value", "not empty"),
+        ("[{at: 2026-03-29 00:00, next: 2026-03-29 01:00}]", "wrong-type", "found a text"),
+        ("[{at: tomorrow, next: [2026-03-29 01:00]}]", "invalid-time", "`tomorrow` is no time"),
+        ("[{at: 2026-02-30 00:00, next: [2026-03-29 01:00]}]", "invalid-time", "on no calendar"),
+        ("[{at: 2026-03-29, next: [2026-03-29 01:00]}]", "invalid-time", "write it as `2026-03-29 09:00`"),
+        ("[{at: 2026, next: [2026-03-29 01:00]}]", "wrong-type", "found a number"),
+        ("[{at: 0001-01-01T00:00+14:00, next: [2026-03-29 01:00]}]", "invalid-time", "out of reach"),
+    ],
+)
+def test_a_test_of_no_known_shape_is_one_error(tests, rule, words):
+    (found,) = parse(f"{CRON}tests: {tests}\n").diagnostics
+    assert (found.rule, found.span.line) == (rule, 4)
+    assert words in f"{found.message}; {found.help}"
+
+
+def test_coming_runs_are_tested_on_jobs_that_have_a_schedule():
+    (found,) = parse(
+        "name: A\nmode: push\ntests:\n  - at: 2026-03-29 00:00\n    next: [2026-03-29 01:00]\n"
+    ).diagnostics
+    assert (found.rule, found.span.line, found.span.column, found.span.end_column) == ("cron-only", 4, 5, 7)
 
 
 def test_limits_and_users_of_agents_are_checked_as_well():
