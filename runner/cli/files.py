@@ -1,27 +1,21 @@
 """Writing job files: a new one, an edited one, or one document less."""
 
 import asyncio
-import json
-import os
-import re
 import sys
-import tempfile
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import click
 
-from runner.cli.diagnostics import render
+from runner.cli.editing import edit_in_editor, edit_values, errors_in, show
 from runner.cli.render import json_out
 from runner.cli.runs import read_payload
 from runner.cli.session import Session, actor, command_options
-from runner.daemon import foreground, job_files, read_jobs_with
-from runner.errors import ConflictError, Diagnostic, InvalidDocumentError, InvalidRequestError, NoRunnerError
+from runner.daemon import foreground, job_files
+from runner.errors import ConflictError, InvalidDocumentError, InvalidRequestError, NoRunnerError
 from runner.service.views import Deleted
 from runner.spec.checks import slug
-
-_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 _-]*[A-Za-z0-9])?")
-_WORDS_OF_YAML = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+from runner.storage.notation import Style, entries
 
 
 @click.command()
@@ -49,17 +43,21 @@ def new(session: Session, name: str, file_name: str | None, filter_text: str | N
     values: dict[str, Any] = {"id": identity, "name": name, **_in_order(fields, mode, filter_text)}
     if payload is not None:
         values["payload"] = payload.value
-    text = "# yaml-language-server: $schema=../schemas/job.schema.json\n" + "".join(
-        f"{key}: {_scalar(value)}\n" for key, value in values.items() if value is not None
-    )
+    given = {key: value for key, value in values.items() if value is not None or key == "payload"}
+    lines = ("# yaml-language-server: $schema=../schemas/job.schema.json", *entries(given, Style(), 0))
+    text = "".join(f"{line}\n" for line in lines)
     relative = file_name or f"{identity}.yaml"
     if not relative.endswith((".yaml", ".yml")):
         raise InvalidRequestError(f"--file {relative}: job files end in .yaml or .yml")
+    if any(part.startswith(".") and part != ".." for part in PurePosixPath(relative).parts):
+        raise InvalidRequestError(f"--file {relative}: names that start with a dot are ignored")
     if (session.settings.jobs / relative).exists():
         raise ConflictError(
             f"{session.settings.jobs / relative} exists already; 'jobsd edit {identity}' changes it"
         )
-    _refuse_errors(session, relative, text)
+    if errors := errors_in(session, relative, text):
+        show(errors)
+        raise InvalidDocumentError("nothing was written")
     path = job_files(session.settings).create(relative, text)
     if session.json:
         json_out({"id": identity, "path": path})
@@ -79,72 +77,22 @@ def _in_order(fields: dict[str, str | None], mode: str, filter_text: str | None)
     }
 
 
-def _scalar(value: Any) -> str:
-    """A value as YAML: plain where nobody could misread it, else in JSON's form, which YAML shares."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML:
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _errors(session: Session, relative: str, text: str) -> list[Diagnostic]:
-    """What would be wrong with a file of the tree if this were its text."""
-    state = read_jobs_with(session.settings, relative, text)
-    shown = str(session.settings.jobs / relative)
-    return [each for each in state.diagnostics if each.is_error and each.path == shown]
-
-
-def _refuse_errors(session: Session, relative: str, text: str) -> None:
-    errors = _errors(session, relative, text)
-    if errors:
-        click.echo(render(errors, color=sys.stderr.isatty()), err=True)
-        raise InvalidDocumentError("nothing was written")
-
-
 @click.command()
 @click.argument("job")
-@click.argument("assignments", nargs=-1, metavar="")
+@click.argument("assignments", nargs=-1, metavar="[FIELD=VALUE]...")
+@click.option("--unset", multiple=True, metavar="FIELD", help="Take a field away; may be repeated.")
 @command_options(formats=("text",))
-def edit(session: Session, job: str, assignments: tuple[str, ...]) -> None:
-    """Edit a job's file in your editor.
+def edit(session: Session, job: str, assignments: tuple[str, ...], unset: tuple[str, ...]) -> None:
+    """Edit a job's file, by values or in your editor.
 
-    That is $VISUAL or $EDITOR. The edited text replaces the file only when it is valid.
+    With values, only the lines of these fields change: comments, order, quotes and all other lines stay.
+    Fields within others are written with dots: retry.attempts=3. Without values it opens $VISUAL or $EDITOR.
+    The edited text replaces the file only when it is valid.
     """
-    if assignments:
-        raise InvalidRequestError(f"{assignments[0]}: only editing in an editor is supported yet")
-    with session.reader() as reader:
-        path = reader.job(job).definition.path
-    files = job_files(session.settings)
-    before = files.text(path)
-    descriptor, name = tempfile.mkstemp(prefix=f"jobsd-{job}-", suffix=".yaml")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(before)
-    draft = Path(name)
-    relative = Path(path).resolve().relative_to(session.settings.jobs.resolve()).as_posix()
-    after = _edit_until_valid(session, draft, relative)
-    if after == before:
-        draft.unlink()
-        click.echo("nothing changed", err=True)
-        return
-    try:
-        files.replace(path, after, before)
-    except ConflictError as error:
-        raise ConflictError(f"{error}; your text is kept in {draft}") from None
-    draft.unlink()
-    click.echo(f"wrote {path}")
-
-
-def _edit_until_valid(session: Session, draft: Path, relative: str) -> str:
-    """The text that a person left in the editor, valid; they may try again as often as they like."""
-    while True:
-        click.edit(filename=str(draft))
-        text = draft.read_text(encoding="utf-8")
-        errors = _errors(session, relative, text)
-        if not errors:
-            return text
-        click.echo(render(errors, color=sys.stderr.isatty()), err=True)
-        again = sys.stdin.isatty() and click.confirm("Edit again?", default=True, err=True)
-        if not again:
-            raise InvalidDocumentError(f"nothing was written; your text is kept in {draft}")
+    if assignments or unset:
+        edit_values(session, job, assignments, unset)
+    else:
+        edit_in_editor(session, job)
 
 
 @click.command()

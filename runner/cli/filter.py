@@ -1,6 +1,7 @@
 """`jobsd filter`: try an expression on an event, and see what each part of it is."""
 
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -8,7 +9,7 @@ from runner.cli.render import json_out
 from runner.cli.runs import read_payload
 from runner.cli.session import Session, command_options
 from runner.errors import InvalidRequestError, Mistake
-from runner.filters import Filter, FilterSyntaxError, VerdictKind
+from runner.filters import Filter, FilterProblem, FilterSyntaxError, VerdictKind
 from runner.filters.batch import answer
 from runner.filters.explain import Explained, explain
 from runner.service.drawing import render, visible
@@ -86,13 +87,23 @@ def _valid(session: Session, compiled: Filter) -> None:
 def _print(session: Session, compiled: Filter, explained: Explained) -> None:
     kind = explained.verdict.kind
     click.echo(click.style(kind.value, fg=_COLORS[kind]) if session.color else kind.value)
-    parts = [("  " * level + visible(part.text), part.shown) for level, part in explained.root.walk()]
-    width = min(max(len(text) for text, _ in parts), 72)
     click.echo()
-    for text, shown in parts:
-        click.echo(f"{text:<{width}}  {visible(shown)}")
+    for line in parts_of(explained):
+        click.echo(line)
     problem = explained.verdict.error
     if problem is not None:
-        mistake = Mistake("filter-error", problem.message, problem.start, problem.end, problem.help)
         click.echo()
-        click.echo(render([mistake_diagnostic(compiled.text, mistake)], color=session.color), nl=False)
+        click.echo(problem_of(compiled.text, problem, color=session.color), nl=False)
+
+
+def parts_of(explained: Explained) -> Iterator[str]:
+    """Each part of a filter with its value, in a line of its own."""
+    parts = [("  " * level + visible(part.text), part.shown) for level, part in explained.root.walk()]
+    width = min(max(len(text) for text, _ in parts), 72)
+    return (f"{text:<{width}}  {visible(shown)}" for text, shown in parts)
+
+
+def problem_of(expression: str, problem: FilterProblem, *, color: bool) -> str:
+    """Why a filter has no answer, with carets under the place."""
+    mistake = Mistake("filter-error", problem.message, problem.start, problem.end, problem.help)
+    return render([mistake_diagnostic(expression, mistake)], color=color)

@@ -13,6 +13,7 @@ from runner import __version__
 COMMANDS = {
     "up": "runner.cli.up:up",
     "validate": "runner.cli.check:validate",
+    "test": "runner.cli.test:test",
     "list": "runner.cli.jobs:list_jobs",
     "show": "runner.cli.jobs:show",
     "next": "runner.cli.jobs:next_runs",
@@ -31,6 +32,7 @@ COMMANDS = {
     "agents": "runner.cli.status:agents",
     "records": "runner.cli.records:records",
     "filter": "runner.cli.filter:filter_command",
+    "import": "runner.cli.importing:import_group",
     "schema": "runner.cli.check:schema",
     "docs": "runner.cli.check:docs",
 }

@@ -1,11 +1,13 @@
 """Edits of the job tree: whole files in one step, single documents cut out, everything else left as it is."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import re
+import secrets
 import stat
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from runner.errors import ConflictError, StorageError, UnknownJobError
@@ -13,11 +15,18 @@ from runner.errors import ConflictError, StorageError, UnknownJobError
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=\s|$)")
 _START = re.compile(r"^---(?=\s|$)")
+_WITHOUT_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What file systems say that know no second name of a file."""
+_MODELINE = re.compile(r"#\s*yaml-language-server:")
 _END = re.compile(r"^\.\.\.(?=\s|$)")
 
 
 class JobFiles:
-    """Writes below the jobs directory; paths are as diagnostics and records show them."""
+    """Writes below the jobs directory; paths are as diagnostics and records show them.
+
+    A text is written to a file of its own in the same folder, whose name begins with a dot, and is on disk before
+    it gets the name that readers look for: they see all of it or nothing.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -38,16 +47,11 @@ class JobFiles:
         path = self._inside(str(self._root / name))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="") as file:
-                try:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    path.unlink()
-                    raise
+            with _draft(path.parent, text) as draft:
+                _name(draft, path)
+            _sync(path.parent)
         except FileExistsError as error:  # a file may be in the place of a folder, too
-            raise ConflictError(f"{error.filename} exists already") from None
+            raise ConflictError(f"{error.filename2 or error.filename} exists already") from None
         except OSError as error:
             raise StorageError(f"can't write {path}: {_reason(error)}") from None
         return str(path)
@@ -64,29 +68,28 @@ class JobFiles:
             raise StorageError(f"can't read {path}: {_reason(error)}") from None
 
     def replace(self, path: str, text: str, expected: str) -> None:
-        """Replace a file's text in one step; its mode stays.
+        """Replace a file's text in one step; its mode and its owner stay, and a link to it stays a link.
 
         Raises:
             ConflictError: when the file is not `expected` any more: somebody else edited it meanwhile.
+            StorageError: when it can't be written, or not as its owner's.
         """
         target = self._inside(path).resolve()
-        if self.text(path) != expected:
-            raise ConflictError(f"{path} was changed meanwhile; nothing was written")
-        temporary: str | None = None
+        self._refuse_changed(path, expected, "written")
         try:
-            mode = stat.S_IMODE(target.stat().st_mode)
-            descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=target.parent)
-            with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor
-                file.write(text)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            Path(temporary).replace(target)
+            if not os.access(target, os.W_OK, effective_ids=True):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            with _draft(target.parent, text, target.stat()) as draft, _locked(target.parent):
+                # As late as can be: what somebody else wrote while this was on its way must not be lost.
+                self._refuse_changed(path, expected, "written")
+                draft.replace(target)
+            _sync(target.parent)
         except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
             raise StorageError(f"can't write {path}: {_reason(error)}") from None
+
+    def _refuse_changed(self, path: str, expected: str, done: str) -> None:
+        if self.text(path) != expected:
+            raise ConflictError(f"{path} was changed meanwhile; nothing was {done}")
 
     def remove_document(self, path: str, line: int, expected: str) -> None:
         """Remove the document in which a line (from 1) lies; the file as well, when it was the last.
@@ -98,12 +101,80 @@ class JobFiles:
         if rest.strip():
             self.replace(path, rest, expected)
             return
-        if self.text(path) != expected:
-            raise ConflictError(f"{path} was changed meanwhile; nothing was removed")
+        target = self._inside(path)
         try:
-            self._inside(path).unlink()
+            with _locked(target.resolve().parent):
+                self._refuse_changed(path, expected, "removed")
+                target.unlink()
+            _sync(target.parent)
         except OSError as error:
             raise StorageError(f"can't remove {path}: {_reason(error)}") from None
+
+
+@contextlib.contextmanager
+def _draft(folder: Path, text: str, like: os.stat_result | None = None) -> Iterator[Path]:
+    """A file that no reader looks for, with a text, on disk; gone at the end unless it was renamed."""
+    path = folder / f".{secrets.token_hex(8)}.new"
+    mode = 0o666 if like is None else 0o600
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor
+            file.write(text)
+            file.flush()
+            if like is not None:
+                _give(file.fileno(), like)
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _name(draft: Path, path: Path) -> None:
+    """Give a draft a name that no file has.
+
+    Raises:
+        FileExistsError: when one has it.
+    """
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        # The name is taken first, by a file without any document.
+        path.touch(exist_ok=False)
+        draft.replace(path)
+
+
+def _give(descriptor: int, like: os.stat_result) -> None:
+    """Give a file the owner and the mode of another."""
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (like.st_uid, like.st_gid):
+        try:
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+        except PermissionError:
+            message = "it belongs to another user or group, and would not any more"
+            raise PermissionError(errno.EPERM, message) from None
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold off everybody else who edits in a folder by way of this module."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: OSError) -> str:
@@ -130,7 +201,14 @@ def without_document(text: str, line: int) -> str:
         raise ConflictError(f"there is no line {line}: the file was changed meanwhile")
     if not any(_has_content(part) for part in rest):
         return ""
-    return "".join(content for part in rest for content in part)
+    head = _head(parts[0]) if place == 0 else ""
+    return head + "".join(content for part in rest for content in part)
+
+
+def _head(first: list[str]) -> str:
+    """What stands before the first document and is about the file: a byte order mark, the line for editors."""
+    mark = "\ufeff" if first[0].startswith("\ufeff") else ""
+    return mark + "".join(line for line in first if _MODELINE.match(line.lstrip("\ufeff")))
 
 
 def _documents(lines: Sequence[str]) -> list[list[str]]:

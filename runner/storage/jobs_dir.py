@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from watchfiles import awatch
 
-from runner.clock import Clock
+from runner.clock import Clock, monotonic
 from runner.ports import Snapshot
 from runner.spec.document import SourceFile
 from runner.spec.loader import ParsedFile, read
@@ -34,8 +34,8 @@ _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "afs", "9p"
 _LARGEST = 1024 * 1024 + 1
 """Bytes read of a file: one more than a file may have, so that the reader can tell."""
 
-_POLL_DELAY = 250
-"""Milliseconds between two looks where the file system does not tell what changes."""
+_POLL_PAUSE = 0.25
+"""Seconds between two looks where the file system does not tell what changes."""
 
 _log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class JobsDir:
 
     def __init__(self, root: Path, clock: Clock, *, poll: bool = False) -> None:
         self._root = root
-        self._poll = poll
+        self._polls = poll
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._busy: set[str] = set()
@@ -158,6 +158,9 @@ class JobsDir:
         while not stop.is_set():
             before = self._identity()
             try:
+                if self._polls or (before is not None and _is_remote(before[0])):
+                    await self._poll(changed, stop)
+                    return
                 async with contextlib.aclosing(
                     awatch(
                         self._root if before else _nearest_parent(self._root),
@@ -168,20 +171,44 @@ class JobsDir:
                         rust_timeout=1000,
                         yield_on_timeout=True,
                         recursive=before is not None,
-                        force_polling=self._poll or (before is not None and _is_remote(before[0])) or None,
-                        poll_delay_ms=_POLL_DELAY,
                     )
                 ) as batches:
+                    unseen = True  # what changed before this watch began was told to nobody
                     async for changes in batches:
-                        if changes:
+                        if changes or unseen:
+                            unseen = False
                             changed()
                         if self._identity() != before:
                             break
-            except OSError as error:
-                _log.warning("watching failed; looking every second", reason=str(error))
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 1.0)
+            except (OSError, RuntimeError) as error:
+                # The library's own error, of a file that vanished while it began to watch it, is a RuntimeError.
+                _log.warning("watching failed; it begins anew in a second", reason=str(error))
+                await _stopped(stop, 1.0)
             changed()
+
+    async def _poll(self, changed: Callable[[], None], stop: asyncio.Event) -> None:
+        """Look again and again, for a twentieth of the time at most.
+
+        The library's own polling takes two versions of one size within a second for the same.
+        """
+        last: int | None = None
+        while not stop.is_set():
+            begun = monotonic()
+            present = await asyncio.to_thread(self._fingerprint)
+            if present != last:
+                last = present
+                changed()
+            await _stopped(stop, max(_POLL_PAUSE, 20 * (monotonic() - begun)))
+
+    def _fingerprint(self) -> int:
+        """A number that is another one when any file is."""
+        files, closed, links = _yaml_files(self._root)
+        found: list[object] = [*closed.items(), *links.items()]
+        for relative, path in files:
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found.append((relative, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
+        return hash(tuple(found))
 
     def _identity(self) -> tuple[int, int] | None:
         """Which folder the path leads to now: it may be deleted and made again, or be a link that moves."""
@@ -190,6 +217,12 @@ class JobsDir:
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for the stop, but only so long."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _git_folder(folder: Path) -> Path | None:

@@ -252,7 +252,7 @@ def test_each_refusal_is_one_line_with_its_exit_code(place):
         refusals["local beside a runner"] = (4, place.jobsd("run", "b", "--local"))
         refusals["unknown execution"] = (4, place.jobsd("cancel", "01ARZ3NDEKTSV4RRFFQ69G5FAV"))
         refusals["not a push job"] = (4, place.jobsd("disable", "a"))
-        refusals["edit with assignments"] = (2, place.jobsd("edit", "a", "enabled=true"))
+        refusals["edit of an unknown field"] = (4, place.jobsd("edit", "a", "enable=true"))
     refusals["listen"] = (2, place.jobsd("up", "--listen", "127.0.0.1:0"))
     for name, (code, done) in refusals.items():
         assert (name, done.code) == (name, code), done.err
@@ -403,11 +403,11 @@ def test_an_edit_replaces_the_file_only_when_it_is_valid(place):
     path = place.write("a.yaml", "# a comment\nname: A\nmode: manual\n")
     good = place.jobsd("edit", "a", env={"VISUAL": "sed -i 's/name: A/name: B/'"})
     assert good.code == 0, good.err
-    assert path.read_text() == "# a comment\nname: B\nmode: manual\n"
-    bad = place.jobsd("edit", "b", env={"VISUAL": "sed -i 's/mode: manual/mode: manuel/'"})
+    assert path.read_text() == "# a comment\nname: B\nid: a\nmode: manual\n"
+    bad = place.jobsd("edit", "a", env={"VISUAL": "sed -i 's/mode: manual/mode: manuel/'"})
     assert bad.code == 1
     assert "manuel" in bad.err
-    assert path.read_text() == "# a comment\nname: B\nmode: manual\n"
+    assert path.read_text() == "# a comment\nname: B\nid: a\nmode: manual\n"
 
 
 def test_a_runner_that_starts_with_a_broken_file_runs_the_last_good_version(place):

@@ -55,11 +55,11 @@ def text(tmp_path):
 
 def test_disabling_adds_one_line_and_enabling_changes_its_value(jobsd, text):
     done = jobsd("disable", "nightly", "--write")
-    assert (done.code, done.out) == (0, "wrote jobs.d/a.yaml:5: nightly is disabled\n")
-    assert text() == TEXT.replace("mode: cron\n", "mode: cron\nenabled: false\n")
+    assert (done.code, done.out) == (0, "wrote jobs.d/a.yaml:6: nightly is disabled\n")
+    assert text() == TEXT.replace("* * *\n", "* * *\nenabled: false\n")
     done = jobsd("enable", "nightly", "--write")
-    assert (done.code, done.out) == (0, "wrote jobs.d/a.yaml:5: nightly is enabled\n")
-    assert text() == TEXT.replace("mode: cron\n", "mode: cron\nenabled: true\n")
+    assert (done.code, done.out) == (0, "wrote jobs.d/a.yaml:6: nightly is enabled\n")
+    assert text() == TEXT.replace("* * *\n", "* * *\nenabled: true\n")
 
 
 def test_a_value_that_is_there_is_changed_in_its_place(jobsd, text):
@@ -115,7 +115,7 @@ def test_a_value_that_an_alias_shares_is_left_to_people(jobsd, tmp_path):
     path.write_text("id: b\nname: B\nmode: manual\npayload: &on true\nenabled: *on\n")
     done = jobsd("disable", "b", "--write")
     assert done.code == 4
-    assert "b.yaml:5: can't set `enabled` of job b by an edit of one line; edit it by hand" in done.err
+    assert "b.yaml:5: `enabled` is an alias, which repeats the value in line 4; edit it by hand" in done.err
 
 
 def test_a_reason_or_an_end_are_for_a_pause(jobsd, text):

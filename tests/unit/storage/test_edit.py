@@ -1,7 +1,9 @@
 """Edits touch one document of one file below the jobs directory, in one step, and leave the rest as it is."""
 
+import os
 import resource
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
@@ -74,6 +76,13 @@ def test_the_document_of_a_line_goes_with_its_comments_and_the_others_stay(line,
         pytest.param("id: a\r---\rid: b\r", 3, "id: a\r", id="CR"),
         pytest.param("id: a\n---\nid: b", 3, "id: a\n", id="no line end at the end"),
         pytest.param("\ufeffid: a\n---\nid: b\n", 3, "\ufeffid: a\n", id="byte order mark"),
+        pytest.param("\ufeffid: a\n---\nid: b\n", 1, "\ufeff---\nid: b\n", id="byte order mark of the first"),
+        pytest.param(
+            "# yaml-language-server: $schema=x\n# of a\nid: a\n---\nid: b\n",
+            3,
+            "# yaml-language-server: $schema=x\n---\nid: b\n",
+            id="the line for editors is about the file",
+        ),
         pytest.param(
             'id: a\nname: "x\u2028y\x85z\x0c"\n---\nid: b\n',
             4,
@@ -184,6 +193,48 @@ def test_a_file_that_was_changed_meanwhile_is_not_replaced(files, root):
     with pytest.raises(ConflictError, match="was changed meanwhile; nothing was written"):
         files.replace(str(path), "id: mine\n", "id: a\n")
     assert path.read_text() == "id: theirs\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_keeps_its_owner_and_its_group(files, root):
+    path = root / "a.yaml"
+    path.write_text("id: a\n")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o4640)
+    files.replace(str(path), "id: b\n", "id: a\n")
+    now = path.stat()
+    assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (12345, 23456, 0o4640)
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(files, root):
+    before = os.umask(0o027)
+    try:
+        files.create("a.yaml", "id: a\n")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((root / "a.yaml").stat().st_mode) == 0o640
+    assert names(root) == ["a.yaml"]
+
+
+def test_of_many_who_edit_at_once_none_loses_what_another_wrote(root):
+    path = root / "count.yaml"
+    path.write_text("0")
+
+    def add(times: int) -> int:
+        files, done = JobFiles(root), 0
+        while done < times:
+            known = files.text(str(path))
+            try:
+                files.replace(str(path), str(int(known) + 1), known)
+            except ConflictError:
+                continue
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(add, [25] * 4)) == [25] * 4
+    assert path.read_text() == "100"
+    assert names(root) == ["count.yaml"]
 
 
 def test_a_link_within_the_tree_stays_a_link(files, root):
