@@ -74,11 +74,11 @@ class JobsDir:
         """`read` for callers without an event loop."""
         seen: dict[str, _Seen] = {}
         busy: set[str] = set()
-        git = self._git()
+        git, now = self._git(), self._clock.now().timestamp()
         found, closed, links = _yaml_files(self._root)
         for relative, path in found:
             try:
-                seen[relative] = self._look(relative, path)
+                seen[relative] = self._look(relative, path, now)
             except FileNotFoundError:
                 continue
             except _BusyError:
@@ -111,12 +111,11 @@ class JobsDir:
         nothing = SourceFile(_printable(relative), b"", str(self._root))
         return _Seen(None, ParsedFile.unreadable(nothing, reason))
 
-    def _look(self, relative: str, path: Path) -> _Seen:
-        status = path.stat()
+    def _look(self, relative: str, path: str, now: float) -> _Seen:
+        status = os.stat(path)  # noqa: PTH116 - there are many
         signature = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
         known = self._seen.get(relative)
-        age = self._clock.now().timestamp() - status.st_mtime
-        if known and known.signature == signature and age > _FRESH.total_seconds():
+        if known and known.signature == signature and now - status.st_mtime > _FRESH.total_seconds():
             return known
         if relative != _printable(relative):
             return self._unreadable(relative, "its name is not UTF-8")
@@ -206,7 +205,7 @@ class JobsDir:
         found: list[object] = [*closed.items(), *links.items()]
         for relative, path in files:
             with contextlib.suppress(OSError):
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116 - there are many
                 found.append((relative, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
         return hash(tuple(found))
 
@@ -248,21 +247,21 @@ def _target(link: Path) -> str | None:
         return None
 
 
-def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str], dict[Path, str | None]]:
+def _yaml_files(root: Path) -> tuple[list[tuple[str, str]], dict[str, str], dict[Path, str | None]]:
     """All YAML files below a folder with their paths relative to it, and the folders that can't be read, and why.
 
     Besides, the links by which whole states are published, and where they lead: the folder itself, and `..data`
     of a Kubernetes volume. A folder that several links lead to is entered once, by the path that comes first.
     """
-    files: list[tuple[str, Path]] = []
+    files: list[tuple[str, str]] = []  # a path object takes longer to make than a file to look at
     links = {place: _target(place) for place in (root.absolute(), *root.absolute().parents)}
     closed: dict[str, str] = {}
     entered: set[tuple[int, int]] = set()
-    stack = [("", root)]
+    stack = [("", str(root))]
     while stack:
         relative, folder = stack.pop()
         try:
-            status = folder.stat()
+            status = os.stat(folder)  # noqa: PTH116 - as above
             if (status.st_dev, status.st_ino) in entered:
                 continue
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
@@ -279,9 +278,9 @@ def _yaml_files(root: Path) -> tuple[list[tuple[str, Path]], dict[str, str], dic
                 continue
             inner = f"{relative}/{entry.name}" if relative else entry.name
             if _is_folder(entry):
-                stack.append((inner, Path(entry.path)))
+                stack.append((inner, entry.path))
             elif entry.name.endswith(_SUFFIXES):
-                files.append((inner, Path(entry.path)))
+                files.append((inner, entry.path))
     return files, closed, links
 
 
@@ -302,7 +301,7 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _read_whole(path: Path) -> bytes:
+def _read_whole(path: str) -> bytes:
     """A file's bytes, unless somebody is writing it.
 
     A read lease can only be had on a file that nobody holds open for writing (fcntl(2), "Leases"). Where the
