@@ -155,35 +155,57 @@ class JobsDir:
 
     async def _watch(self, changed: Callable[[], None], stop: asyncio.Event) -> None:
         while not stop.is_set():
-            before = self._identity()
+            # Held open, so that a folder that is made in its place can't get the same number.
+            held = self._hold()
             try:
-                if self._polls or (before is not None and _is_remote(before[0])):
+                if self._polls or (held is not None and _is_remote(os.fstat(held).st_dev)):
                     await self._poll(changed, stop)
                     return
-                async with contextlib.aclosing(
-                    awatch(
-                        self._root if before else _nearest_parent(self._root),
-                        watch_filter=None,
-                        step=10,
-                        debounce=50,
-                        stop_event=stop,
-                        rust_timeout=1000,
-                        yield_on_timeout=True,
-                        recursive=before is not None,
-                    )
-                ) as batches:
-                    unseen = True  # what changed before this watch began was told to nobody
-                    async for changes in batches:
-                        if changes or unseen:
-                            unseen = False
-                            changed()
-                        if self._identity() != before:
-                            break
+                await self._await_events(held, changed, stop)
             except (OSError, RuntimeError) as error:
                 # The library's own error, of a file that vanished while it began to watch it, is a RuntimeError.
                 _log.warning("watching failed; it begins anew in a second", reason=str(error))
                 await _stopped(stop, 1.0)
+            finally:
+                if held is not None:
+                    os.close(held)
             changed()
+
+    async def _await_events(self, held: int | None, changed: Callable[[], None], stop: asyncio.Event) -> None:
+        """Watch the folder that is held, or where it will be, until the path leads to another one."""
+        watching = awatch(
+            self._root if held is not None else _nearest_parent(self._root),
+            watch_filter=None,
+            step=10,
+            debounce=50,
+            stop_event=stop,
+            rust_timeout=1000,
+            yield_on_timeout=True,
+            recursive=held is not None,
+        )
+        unseen = True  # what changed before this watch began was told to nobody
+        async with contextlib.aclosing(watching) as batches:
+            async for changes in batches:
+                if changes or unseen:
+                    unseen = False
+                    changed()
+                if not self._leads_to(held):
+                    return
+
+    def _hold(self) -> int | None:
+        """The folder that the path leads to now, as a descriptor; None where it leads to none."""
+        try:
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return None
+
+    def _leads_to(self, held: int | None) -> bool:
+        """Whether the path still leads there: a folder may be deleted and made again, or be a link that moves."""
+        try:
+            status = self._root.stat()
+        except OSError:
+            return held is None
+        return held is not None and os.path.samestat(status, os.fstat(held))
 
     async def _poll(self, changed: Callable[[], None], stop: asyncio.Event) -> None:
         """Look again and again, for a twentieth of the time at most.
@@ -208,14 +230,6 @@ class JobsDir:
                 status = os.stat(path)  # noqa: PTH116 - there are many
                 found.append((relative, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
         return hash(tuple(found))
-
-    def _identity(self) -> tuple[int, int] | None:
-        """Which folder the path leads to now: it may be deleted and made again, or be a link that moves."""
-        try:
-            status = self._root.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> None:

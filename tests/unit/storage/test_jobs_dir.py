@@ -537,3 +537,25 @@ def test_a_checkout_that_begins_and_ends_while_the_files_are_read_leaves_no_mixt
     source = JobsDir(root, SystemClock())
     assert not source.read_now().whole
     assert source.read_now().whole
+
+
+async def test_a_folder_that_is_made_anew_is_watched_though_it_may_have_the_number_of_the_old_one(
+    source, root, until
+):
+    put(root, "a.yaml")
+    told = []
+    async with source.watch(lambda: told.append(1)):
+        for _ in range(3):
+            shutil.rmtree(root)
+            root.mkdir()
+            put(root, "a.yaml")
+            await until(lambda: told)
+            told.clear()
+            (root / "a.yaml").write_text(JOB.format(id="b"))
+            await until(lambda: told)
+            told.clear()
+            # Long after the events of the folder itself, which are seen by the old watch as well.
+            await until(lambda: told)
+            told.clear()
+            (root / "a.yaml").write_text(JOB.format(id="c"))
+            await until(lambda: told)
