@@ -7,9 +7,11 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import structlog
@@ -25,7 +27,7 @@ from runner.engine.reconciler import Reconciler
 from runner.engine.runs import Services
 from runner.engine.scheduler import Scheduler
 from runner.engine.trouble import Trouble
-from runner.errors import RunnerError
+from runner.errors import RunnerError, StartError
 from runner.executors.local import LocalExecutor
 from runner.leftovers import sweeping
 from runner.plan import DesiredState, desire
@@ -57,6 +59,9 @@ from runner.web.server import server
 
 DRAIN = 30.0
 """Seconds that running executions are given when the runner is told to stop."""
+
+THREADS = 8
+"""Threads for what blocks: files, hashes, looks at the tree."""
 
 RETAIN_EVERY = 3600.0
 """Seconds between two looks for history that need not be kept."""
@@ -214,9 +219,27 @@ async def foreground(settings: Settings, only: frozenset[str]) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
+async def _threads() -> AsyncIterator[None]:
+    """All threads for what blocks, started now: later, a limit of processes may let none be started."""
+    with ThreadPoolExecutor(THREADS, "jobsd") as pool:
+        together = Barrier(THREADS + 1)
+        try:
+            for _ in range(THREADS):
+                pool.submit(together.wait)
+        except RuntimeError as error:
+            together.abort()
+            raise StartError(
+                f"the runner can't start its threads: {error}; raise the limit of processes"
+            ) from None
+        together.wait()
+        asyncio.get_running_loop().set_default_executor(pool)
+        yield
+
+
+@contextlib.asynccontextmanager
 async def dispatching(runner: Runner) -> AsyncIterator[None]:
     """While entered, executions are carried: the jobs are known, the last runner's leftovers settled."""
-    async with sweeping(), asyncio.TaskGroup() as tasks:
+    async with _threads(), sweeping(), asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(runner.journal.run())
         await runner.reconciler.sync()
         carrying = tasks.create_task(runner.dispatcher.run())

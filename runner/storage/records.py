@@ -70,6 +70,8 @@ class JsonlRecords:
 
     def open(self) -> None:
         """Open for writing, as the one writer, and take up what a crash left undone."""
+        for threads in (self._thread, self._chores):
+            threads.submit(int).result()  # started now, as later a limit of processes may let none be started
         torn = self._log.open()
         if torn:
             _log.warning("cut off a torn last line", file=str(self._log.path), bytes=torn)
