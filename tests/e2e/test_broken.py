@@ -25,7 +25,7 @@ def document(number: int) -> str:
 
 
 def test_one_broken_file_costs_no_job_a_slot_not_even_its_own(place, soak):
-    jobs, seconds, restarts = (500, 60, 3) if soak else (100, 10, 1)
+    jobs, seconds, restarts = (500, 60, 3) if soak else (50, 10, 1)
     seed = random.SystemRandom().randrange(10_000)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     draw = random.Random(seed)

@@ -113,7 +113,7 @@ def _deliver(client: Client, job: str, n: int) -> list[str]:
     return [execution["id"] for execution in answer.data["executions"]]
 
 
-@pytest.mark.parametrize(("rotate_bytes", "by_default"), [(None, 10), (4000, 5)], ids=["one-file", "rotating"])
+@pytest.mark.parametrize(("rotate_bytes", "by_default"), [(None, 10), (4000, 3)], ids=["one-file", "rotating"])
 def test_a_runner_killed_at_random_moments_loses_nothing_doubles_nothing_and_leaves_nothing(
     place, soak, rotate_bytes, by_default
 ):

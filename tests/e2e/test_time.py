@@ -374,7 +374,7 @@ def test_an_edit_in_the_very_moment_when_a_job_is_due_loses_no_slot_and_doubles_
     for id_, [(document, _)] in history.items():
         place.write(f"{id_}.yaml", document)
     with place.up() as runner:
-        for minute in range(100 if soak else 10):
+        for minute in range(100 if soak else 6):
             due = NOON + minute * MINUTE
             set_to(wall, runner, due - timedelta(seconds=0.3))
             # An edit takes effect some 0.1 s after it was made.
