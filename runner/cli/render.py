@@ -61,9 +61,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def _print_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     # All of rich takes longer to load than a runner to answer, and only a terminal needs it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - only a table on a terminal needs it
+    from rich.table import Table  # noqa: PLC0415 - only a table on a terminal needs it
+    from rich.text import Text  # noqa: PLC0415 - only a table on a terminal needs it
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:

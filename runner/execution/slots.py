@@ -161,8 +161,7 @@ def rescheduled(
     kept = unsettled(tuple(segment.closed(now) for segment in track), settled)
     if schedule is None:
         return kept
-    ends = (segment.until for segment in kept if segment.until)
-    return (*kept, Segment(schedule, max(after or now, now, settled, *ends)))
+    return (*kept, Segment(schedule, max(after or now, now, settled)))
 
 
 def resumed(

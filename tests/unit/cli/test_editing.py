@@ -3,13 +3,9 @@
 import os
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from runner.cli.main import main
 
 TEXT = """\
 # what the night does
@@ -23,15 +19,8 @@ retry: {attempts: 2}
 """
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def jobsd(capfd, tmp_path, monkeypatch):
+def jobsd(command, tmp_path, monkeypatch):
     """Run a command in this process over one file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "drafts"))
@@ -40,13 +29,8 @@ def jobsd(capfd, tmp_path, monkeypatch):
     (tmp_path / "jobs.d").mkdir()
     (tmp_path / "jobs.d" / "a.yaml").write_text(TEXT)
 
-    def run(*arguments: str) -> Done:
-        code: Any = 0
-        try:
-            main([*arguments])
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capfd.readouterr())
+    def run(*arguments: str):
+        return command(*arguments)
 
     return run
 

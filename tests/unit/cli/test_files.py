@@ -1,36 +1,21 @@
 """`jobsd new` writes a file that says what was asked for, and `jobsd delete` takes one document away."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from runner.cli.main import main
 from runner.spec.document import SourceFile
 from runner.spec.source import scan
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def jobsd(capsys, tmp_path, monkeypatch):
+def jobsd(command, tmp_path, monkeypatch):
     """Run a command in this process over an empty tree."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jobs.d").mkdir()
 
-    def run(*arguments: str) -> Done:
-        code: Any = 0
-        try:
-            main([*arguments])
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capsys.readouterr())
+    def run(*arguments: str):
+        return command(*arguments)
 
     return run
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,33 +20,13 @@ EVENT = {
 }
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
 @pytest.fixture
-def jobsd(capsys, monkeypatch):
+def jobsd(command, monkeypatch):
     """Run `jobsd filter` in this process."""
 
-    def run(*arguments: str, stdin: bytes = b"") -> Done:
+    def run(*arguments: str, stdin: bytes = b""):
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
-        code: Any = 0
-        try:
-            main(["filter", *arguments])
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capsys.readouterr())
+        return command("filter", *arguments)
 
     return run
 

@@ -2,44 +2,29 @@
 
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from runner.cli import importing
-from runner.cli.main import main
 
 CRONTAB = "# Nightly\n0 5 * * * /bin/backup /data\n*/5 * * * * cat%hello\n"
 JOB = "id: backup-data\nname: B\nmode: manual\n"
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def jobsd(capsys, tmp_path, monkeypatch):
+def jobsd(command, tmp_path, monkeypatch):
     """Run `jobsd` in this process in a folder with an empty jobs directory, in Tokyo."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jobs.d").mkdir()
     (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/Asia/Tokyo")
     monkeypatch.setattr(importing, "LOCALTIME", tmp_path / "localtime")
 
-    def run(*arguments: str, crontab: str | bytes = CRONTAB, stdin: bytes = b"") -> Done:
+    def run(*arguments: str, crontab: str | bytes = CRONTAB, stdin: bytes = b""):
         (tmp_path / "tab").write_bytes(crontab if isinstance(crontab, bytes) else crontab.encode())
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
-        code: Any = 0
-        try:
-            main(arguments)
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capsys.readouterr())
+        return command(*arguments)
 
     return run
 

@@ -1,13 +1,10 @@
 """`jobsd simulate`: what the schedules of a tree do in a stretch of time, for people and for programs."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from runner.cli.main import main
 from runner.execution.lifecycle import Status
 from runner.execution.records import to_line
 from runner.testing import build_record
@@ -20,32 +17,16 @@ HAND = "id: hand\nname: Hand\nmode: manual\n"
 BROKEN = 'id: broken\nname: Broken\nmode: cron\nschedule: "0 25 * * *"\n'
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def simulate(capsys, tmp_path, monkeypatch):
+def simulate(command, tmp_path, monkeypatch):
     """Run `jobsd simulate` in this process over some files."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jobs.d").mkdir()
 
-    def run(*arguments: str, files: tuple[str, ...] = (NIGHTLY, HOURLY, OFF, HAND)) -> Done:
+    def run(*arguments: str, files: tuple[str, ...] = (NIGHTLY, HOURLY, OFF, HAND)):
         for number, text in enumerate(files):
             (tmp_path / "jobs.d" / f"{number}.yaml").write_text(text)
-        code: Any = 0
-        try:
-            main(["simulate", *arguments])
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capsys.readouterr())
+        return command("simulate", *arguments)
 
     return run
 

@@ -1,12 +1,8 @@
 """`jobsd disable --write` and `enable --write`: the file says it, with a runner or without."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-
-from runner.cli.main import main
 
 TEXT = """\
 # what the night does
@@ -22,27 +18,15 @@ enabled: false  # for now
 """
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def jobsd(capsys, tmp_path, monkeypatch):
+def jobsd(command, tmp_path, monkeypatch):
     """Run a command in this process over one file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jobs.d").mkdir()
     (tmp_path / "jobs.d" / "a.yaml").write_text(TEXT)
 
-    def run(*arguments: str) -> Done:
-        code: Any = 0
-        try:
-            main([*arguments])
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capsys.readouterr())
+    def run(*arguments: str):
+        return command(*arguments)
 
     return run
 

@@ -1,15 +1,10 @@
 """`jobsd test`: what the tests of job files came to, for people, for programs and for CI."""
 
-import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-
-from runner.cli.main import main
 
 SAMPLES = Path(__file__).parents[3] / "jobs.d"
 GOOD = "id: good\nname: Good\nmode: push\nfilter: event.n > 1\ntests:\n  - event: {n: 2}\n    expect: run\n"
@@ -27,39 +22,23 @@ HAND = "id: hand\nname: Hand\nmode: manual\n"
 BROKEN = 'id: broken\nname: Broken\nmode: cron\nschedule: "0 25 * * *"\n'
 
 
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def jobsd(capsys, tmp_path, monkeypatch):
+def jobsd(command, tmp_path, monkeypatch):
     """Run `jobsd test` in this process over some files, each named by the id in it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jobs.d").mkdir()
 
-    def run(*arguments: str, files: tuple[str, ...] = (GOOD,)) -> Done:
+    def run(*arguments: str, files: tuple[str, ...] = (GOOD,)):
         for text in files:
             name = text.partition("\n")[0].removeprefix("id: ")
             (tmp_path / "jobs.d" / f"{name}.yaml").write_text(text)
-        code: Any = 0
-        try:
-            main(["test", *arguments])
-        except SystemExit as leaving:
-            code = leaving.code
-        return Done(code, *capsys.readouterr())
+        return command("test", *arguments)
 
     return run
 
 
 def test_a_job_whose_tests_pass_is_one_line(jobsd):
-    assert jobsd() == Done(0, "✓ good  1 test\n", "1 test: 1 passed\n")
+    assert jobsd() == (0, "✓ good  1 test\n", "1 test: 1 passed\n")
 
 
 def test_a_terminal_without_these_signs_gets_words(jobsd, monkeypatch):
@@ -114,13 +93,13 @@ def test_a_file_with_errors_fails_and_the_others_are_tested(jobsd):
 
 def test_no_tests_are_no_failure_and_are_told(jobsd):
     found = jobsd(files=(BARE, HAND))
-    assert found == Done(0, "", "no tests; 1 cron or push job without tests (--missing lists them)\n")
+    assert found == (0, "", "no tests; 1 cron or push job without tests (--missing lists them)\n")
 
 
 def test_jobs_without_tests_are_listed_where_something_but_a_person_triggers_them(jobsd):
     files = (GOOD, BARE, HAND)
     found = jobsd("--missing", files=files)
-    assert found == Done(1, "jobs.d/bare.yaml:1: bare (push) has no tests\n", "1 cron or push job without tests\n")
+    assert found == (1, "jobs.d/bare.yaml:1: bare (push) has no tests\n", "1 cron or push job without tests\n")
     listed = jobsd("--missing", "--format", "json")
     assert listed.json == [{"job": "bare", "mode": "push", "path": "jobs.d/bare.yaml", "line": 1}]
     assert jobsd("--missing", "good").code == 0
@@ -143,7 +122,7 @@ def test_another_tree_is_tested_as_one(jobsd, tmp_path):
     )
     (tmp_path / "other" / "loop.yaml").symlink_to("loop.yaml")
     assert "✓ a  1 test\n" in jobsd("other").out
-    assert jobsd("other/a.yaml") == Done(0, "✓ a  1 test\n", "1 test: 1 passed\n")
+    assert jobsd("other/a.yaml") == (0, "✓ a  1 test\n", "1 test: 1 passed\n")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +133,7 @@ def test_another_tree_is_tested_as_one(jobsd, tmp_path):
     ],
 )
 def test_what_is_not_there_is_refused(jobsd, name, code, words):
-    assert jobsd(name) == Done(code, "", f"jobsd: {words}\n")
+    assert jobsd(name) == (code, "", f"jobsd: {words}\n")
 
 
 def test_without_a_directory_there_is_nothing_to_test(jobsd, tmp_path):
